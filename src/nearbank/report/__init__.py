@@ -1,0 +1,1 @@
+"""In: finished results. Out: tables and JSON. Computes nothing."""

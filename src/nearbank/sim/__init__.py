@@ -1,0 +1,1 @@
+"""In: a Program and a PimDevice. Out: cycles, values or energy. Knows no convolution."""

@@ -1,0 +1,1 @@
+"""In: a model name. Out: its ONNX model, from published tables and packaged weights; photos and class names."""
