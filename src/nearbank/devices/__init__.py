@@ -1,1 +1,6 @@
 """In: a device name or TOML file. Out: a PimDevice, frozen and checked. Knows numbers, not what is done with them."""
+
+from nearbank.devices.load import device, names
+from nearbank.devices.model import ROLES, Command, Numerics, Organization, PimDevice, Refresh, Rule
+
+__all__ = ["ROLES", "Command", "Numerics", "Organization", "PimDevice", "Refresh", "Rule", "device", "names"]
