@@ -157,7 +157,10 @@ class PimDevice:
 
     def gap(self, before: str, after: str) -> int:
         """The largest gap, in clocks, that a rule of any scope and window 1 sets between two commands; 0 if none."""
-        return max((r.gap for r in self.rules if before in r.before and after in r.after and r.window == 1), default=0)
+        groups = {c.name: set(c.bank_groups) for c in self.commands}
+        apart = not groups[before] & groups[after]
+        rules = (r for r in self.rules if before in r.before and after in r.after and r.window == 1)
+        return max((r.gap for r in rules if not (r.scope == "bank_group" and apart)), default=0)
 
     def microseconds(self, cycles: float) -> float:
         """Clocks to microseconds."""

@@ -1,1 +1,21 @@
-"""In: an ONNX model. Out: a Graph (what is computed, and which of it is matrix work). Knows no DRAM, no GPU, no time."""
+"""In: an ONNX model. Out: a Graph (what is computed, which of it is matrix work). Knows no DRAM, no GPU, no time."""
+
+from nearbank.graph.cutting import cut
+from nearbank.graph.fusion import fused_groups
+from nearbank.graph.gather import Gather
+from nearbank.graph.loader import load
+from nearbank.graph.types import Activation, Graph, Kind, MatMul, Node, Segment, TensorSpec
+
+__all__ = [
+    "Activation",
+    "Gather",
+    "Graph",
+    "Kind",
+    "MatMul",
+    "Node",
+    "Segment",
+    "TensorSpec",
+    "cut",
+    "fused_groups",
+    "load",
+]

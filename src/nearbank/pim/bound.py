@@ -1,0 +1,91 @@
+"""The least time that any program could take for a product on a device, resource by resource.
+
+Why no program can be faster (C channels, P pixels, K inputs, N outputs; B banks of L lanes; all counts for the fullest
+channel, which has at least 1/C of the whole):
+
+- MAC slots: a bank's multiplications in one command go into one sum, so an output needs at least ceil(K / L) of them, and a
+  command gives B such slots: at least P*N*ceil(K/L)/B commands. And an input must meet N outputs, at most B in a command that
+  carries it, and a command carries L inputs: at least P*K*ceil(N/B)/L commands. Commands are nCCD apart.
+- Result latches: a read empties one latch of all banks, so there are at least P*N/B sums. A latch is taken from a sum's
+  first command to its read, the adder tree later: with c commands in all and r sums, the latches together are taken
+  c*nCCD + r*(tree + 1 - nCCD) clocks at least, and there are only so many latches.
+- Data bus: r reads and at least one fill of every input that the channel multiplies. Every output group of a pixel needs the
+  pixel's inputs, so a channel that does u of the P*ceil(N/B) pixel-groups touches at least u/ceil(N/B) pixels.
+- Command slots: one command a clock: macs + reads + fills.
+- Activation: no sum before all banks have a row open: the activates, one behind the other, then nRCD.
+- Refresh: one falls due every nREFI, must be served before the end, and keeps the banks from multiplying for nRFC.
+
+Every program starts with an activation (or a fill, if that takes longer) and ends with a result on its way; the largest
+resource comes between the two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nearbank.devices import PimDevice
+from nearbank.pim.product import Product, ceil_div
+
+__all__ = ["Bound", "bound"]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Clocks: ``by_resource`` without start and end, ``cycles`` with all; ``binding`` names the largest resource."""
+
+    cycles: int
+    binding: str
+    by_resource: tuple[tuple[str, int], ...]
+
+
+def bound(device: PimDevice, product: Product, channels: int) -> Bound:
+    """The bound of ``product`` on ``channels`` channels of ``device``."""
+    sizes = device.organization
+    mac, read, fill = device.one("mac").name, device.one("read").name, device.one("fill")
+    pixels, inputs, outputs = product.pixels, product.in_channels, product.out_channels
+    chunks, groups = product.chunks(device), product.groups(device)
+
+    def share(total: int) -> int:
+        return ceil_div(total, channels)
+
+    macs = share(max(ceil_div(pixels * outputs * chunks, sizes.banks), ceil_div(pixels * inputs * groups, sizes.lanes)))
+    sums = share(ceil_div(pixels * outputs, sizes.banks))
+    columns = share(ceil_div(pixels * inputs, sizes.lanes))
+    step = max(device.gap(mac, mac), 1)
+    tree = max(device.gap(mac, read), 1)
+    fills = ceil_div(columns, fill.columns)
+    fill_step = max(device.gap(fill.name, fill.name), 1)
+    activates = [c.name for c in device.by_role("activate")]
+    opening = sum(max(device.gap(a, b), 1) for a, b in zip(activates, activates[1:], strict=False))
+    opening += max(device.gap(activates[-1], mac), 1)
+    if tree > 1:
+        latches = ceil_div(macs * step + sums * (tree + 1 - step), sizes.result_latches)
+    else:
+        latches = macs * step
+    first_fill = max(device.gap(fill.name, mac), 1)
+    tail = device.gap(mac, read) + max((gap for _, gap in device.end), default=0)
+    resources = {
+        "MAC slots": (macs - 1) * step,
+        "result latches": latches - tree - 1 if device.state_checks else 0,
+        "data bus": (sums - 1) * max(device.gap(read, read), 1) + fills * fill_step if device.state_checks else fills,
+        "command slots": macs + sums + fills - 1,
+        "activation": 0,
+    }
+    resources = {name: max(clocks, 0) for name, clocks in resources.items()}
+    binding = max(resources, key=lambda name: resources[name])
+    start = 1 + max(opening, first_fill)
+    cycles = start + resources[binding] + tail
+    if binding in ("data bus", "command slots"):
+        # The bus and the command slots may be busy while the row opens.
+        banks = start + max(resources["MAC slots"], resources["result latches"]) + tail
+        cycles = max(1 + resources[binding], banks)
+    resources["activation"] = opening
+    served = 0
+    if device.refresh.enabled and device.refresh.where == "before":
+        blocked = max(device.gap(device.one("refresh").name, activates[0]), 1)
+        # The banks' own work is stretched by each refresh in which they cannot multiply.
+        while (due := (start + resources["MAC slots"] + tail + served * blocked) // device.refresh.interval) > served:
+            served = due
+        cycles = max(cycles, start + resources["MAC slots"] + tail + served * blocked)
+        resources["refresh"] = served * blocked
+    return Bound(cycles, binding, tuple(resources.items()))

@@ -1,0 +1,64 @@
+"""A product and a mapping's name to its program; and one product, end to end: compile, time, check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from nearbank.devices import PimDevice
+from nearbank.errors import InputError, near_matches
+from nearbank.pim.baselines import newton_plus, newton_plus_plus
+from nearbank.pim.bound import Bound, bound
+from nearbank.pim.product import Compiled, Product
+from nearbank.pim.resident import resident
+from nearbank.sim import Timing, time_program
+
+__all__ = ["MAPPINGS", "LayerTiming", "compile_product", "time_product"]
+
+MAPPINGS: Mapping[str, Callable[[PimDevice, Product, int], Compiled]] = {
+    "newton+": newton_plus,
+    "newton++": newton_plus_plus,
+    "resident": resident,
+}
+
+
+@dataclass(frozen=True)
+class LayerTiming:
+    """One product on one device: clocks, the bound, and the MAC units' share of the time in which they did useful work."""
+
+    product: Product
+    mapping: str
+    timing: Timing
+    bound: Bound
+    time_us: float
+    utilization: float
+
+
+def compile_product(device: PimDevice, product: Product, channels: int, mapping: str) -> Compiled:
+    """The program of ``product`` on ``channels`` channels.
+
+    Raises:
+        InputError: unknown mapping, or channels outside 1 to the device's number.
+        Infeasible: the mapping does not fit the device.
+    """
+    if mapping not in MAPPINGS:
+        raise InputError("unknown mapping", value=mapping, bound=near_matches(mapping, MAPPINGS))
+    if not 1 <= channels <= device.organization.channels:
+        raise InputError("channels", where=device.name, value=channels, bound=f"1 to {device.organization.channels}")
+    return MAPPINGS[mapping](device, product, channels)
+
+
+@lru_cache(maxsize=4096)
+def time_product(device: PimDevice, product: Product, channels: int, mapping: str) -> LayerTiming:
+    """Compile and time; remembered for the life of the process, since networks repeat their layers.
+
+    Raises:
+        InputError, Infeasible: as `compile_product`.
+    """
+    timing = time_program(device, compile_product(device, product, channels, mapping).program)
+    sizes = device.organization
+    peak = timing.cycles * channels * sizes.banks * sizes.lanes / max(device.gap(device.one("mac").name, device.one("mac").name), 1)
+    return LayerTiming(
+        product, mapping, timing, bound(device, product, channels), device.microseconds(timing.cycles), product.macs / peak
+    )

@@ -1,0 +1,125 @@
+"""The values of this room: a matrix product, and what compiling it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nearbank.devices import PimDevice
+from nearbank.errors import Infeasible, InputError
+from nearbank.program import Program
+
+__all__ = ["Compiled", "Product", "Tile", "ceil_div"]
+
+FloatArray = NDArray[np.float32]
+
+
+def ceil_div(a: int, b: int) -> int:
+    """a / b rounded up."""
+    return -(-a // b)
+
+
+@dataclass(frozen=True, order=True)
+class Product:
+    """``pixels x in_channels`` by ``in_channels x out_channels``; weights constant."""
+
+    pixels: int
+    in_channels: int
+    out_channels: int
+
+    def __post_init__(self) -> None:
+        for name, value in self.__dict__.items():
+            if not 1 <= value <= 1 << 31:
+                raise InputError(name.replace("_", " "), where="matrix product", value=value, bound="from 1 to 2^31")
+
+    @property
+    def macs(self) -> int:
+        """Multiplications."""
+        return self.pixels * self.in_channels * self.out_channels
+
+    def chunks(self, device: PimDevice) -> int:
+        """Columns that one pixel's inputs fill, the last one padded with zeros."""
+        return ceil_div(self.in_channels, device.organization.lanes)
+
+    def groups(self, device: PimDevice) -> int:
+        """Groups of output channels, one channel a bank."""
+        return ceil_div(self.out_channels, device.organization.banks)
+
+    def __str__(self) -> str:
+        return f"{self.pixels} x {self.in_channels} -> {self.out_channels}"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Weights in a row: from ``column``, ``count`` columns hold the chunks from ``chunk`` of output group ``group``."""
+
+    row: int
+    column: int
+    group: int
+    chunk: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A product laid over a device. ``pieces``: chunk ranges that are summed apart in memory and added by the host; result
+    index = (piece * pixels + pixel) * groups + group. ``spans``: (first chunk, chunks) of the stretches of the reduction that lie
+    together at the host, all pixels of one before the next; source column = pixels * first + pixel * chunks + chunk - first."""
+
+    product: Product
+    device: PimDevice
+    mapping: str
+    channels: int
+    program: Program
+    pieces: tuple[tuple[int, int], ...]
+    tiles: Mapping[int, tuple[Tile, ...]]
+    spans: tuple[tuple[int, int], ...]
+
+    def __post_init__(self) -> None:
+        rows = self.device.organization.rows
+        for tiles in self.tiles.values():
+            last = max((t.row for t in tiles), default=0) + 1
+            if last > rows:
+                raise Infeasible("weights do not fit a bank", demand=last, bound=rows, unit="rows", where=str(self.product))
+
+    def weights(self, matrix: FloatArray) -> dict[int, FloatArray]:
+        """Contents of the banks, float32 [rows, columns, banks, lanes] a channel, from weights [in_channels, out_channels]."""
+        sizes = self.device.organization
+        chunks, groups = self.product.chunks(self.device), self.product.groups(self.device)
+        padded = np.zeros((chunks * sizes.lanes, groups * sizes.banks), np.float32)
+        padded[: matrix.shape[0], : matrix.shape[1]] = matrix
+        blocks = padded.reshape(chunks, sizes.lanes, groups, sizes.banks).transpose(2, 0, 3, 1)
+        out: dict[int, FloatArray] = {}
+        same: dict[tuple[Tile, ...], FloatArray] = {}
+        for channel, tiles in self.tiles.items():
+            if tiles not in same:
+                banks = np.zeros((max((t.row for t in tiles), default=0) + 1, sizes.columns, sizes.banks, sizes.lanes), np.float32)
+                for t in tiles:
+                    banks[t.row, t.column : t.column + t.count] = blocks[t.group, t.chunk : t.chunk + t.count]
+                same[tiles] = banks
+            out[channel] = same[tiles]
+        return out
+
+    def inputs(self, matrix: FloatArray) -> FloatArray:
+        """Source columns, float32 [pixels * chunks, lanes], from inputs [pixels, in_channels]."""
+        lanes, chunks = self.device.organization.lanes, self.product.chunks(self.device)
+        padded = np.zeros((self.product.pixels, chunks * lanes), np.float32)
+        padded[:, : matrix.shape[1]] = matrix
+        columns = padded.reshape(self.product.pixels, chunks, lanes)
+        return np.concatenate([columns[:, first : first + count].reshape(-1, lanes) for first, count in self.spans])
+
+    def outputs(self, results: FloatArray) -> FloatArray:
+        """Outputs float32 [pixels, out_channels] from results [pieces * pixels * groups, banks]: pieces added in order."""
+        parts = results.reshape(len(self.pieces), self.product.pixels, -1)
+        total = parts[0].copy()
+        for part in parts[1:]:
+            total += part
+        return total[:, : self.product.out_channels]
+
+    @property
+    def result_count(self) -> int:
+        """Results of one bank group row each that the program reads out."""
+        return len(self.pieces) * self.product.pixels * self.product.groups(self.device)

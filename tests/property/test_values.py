@@ -1,0 +1,47 @@
+"""Programs played on bytes give, bit for bit, what the plain oracle gives: every mapping, device and ragged shape."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nearbank.devices import device
+from nearbank.pim import MAPPINGS, Product, bound, compile_product
+from nearbank.sim import oracle, play_values, time_program, time_program_reference
+
+DEVICES = ("newton-gddr6-pimflow", "newton-gddr6", "newton-hbm2")
+EDGES = [(1, 1, 1), (1, 4097, 3), (17, 1, 33), (3, 16, 16), (5, 513, 20), (64, 24, 24), (7, 1100, 40)]
+
+
+def check(name: str, mapping: str, shape: tuple[int, int, int], channels: int, seed: int) -> None:
+    unit, product = device(name), Product(*shape)
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((product.pixels, product.in_channels), np.float32)
+    w = rng.standard_normal((product.in_channels, product.out_channels), np.float32)
+    compiled = compile_product(unit, product, channels, mapping)
+    results = play_values(unit, compiled.program, compiled.weights(w), compiled.inputs(x), compiled.result_count)
+    ours, plain = compiled.outputs(results), oracle(unit, x, w, compiled.pieces)
+    assert np.array_equal(ours.view(np.uint32), plain.view(np.uint32))
+    timing = time_program(unit, compiled.program)
+    assert timing.cycles >= bound(unit, product, channels).cycles
+    if product.pixels * product.in_channels * product.out_channels < 300_000:
+        assert time_program_reference(unit, compiled.program) == timing
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS)
+@pytest.mark.parametrize("name", DEVICES)
+@pytest.mark.parametrize("shape", EDGES)
+def test_edges(name: str, mapping: str, shape: tuple[int, int, int]) -> None:
+    for channels in (1, 5, 16):
+        check(name, mapping, shape, channels, seed=7)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    name=st.sampled_from(DEVICES), mapping=st.sampled_from(sorted(MAPPINGS)), pixels=st.integers(1, 90),
+    inputs=st.integers(1, 700), outputs=st.integers(1, 90), channels=st.integers(1, 32), seed=st.integers(0, 99),
+)  # fmt: skip
+def test_random_products(name: str, mapping: str, pixels: int, inputs: int, outputs: int, channels: int, seed: int) -> None:
+    check(name, mapping, (pixels, inputs, outputs), channels, seed)
