@@ -64,25 +64,25 @@ def errors() -> dict[str, np.ndarray]:
 @pytest.mark.parametrize(
     ("kind", "rows", "median", "p90"),
     [
-        ("grid", 576, 0, 0),
-        ("conv", 0, 0, 0),
-        ("linear", 0, 0, 0),
-        ("dw", 0, 0, 0),
-        ("gap", 33, 0, 0),
-        ("elementwise", 27, 0, 0),
+        ("grid", 576, 6.12, 33.42),
+        ("conv", 210, 19.60, 43.66),
+        ("linear", 6, 32.48, 65.77),
+        ("dw", 187, 14.42, 31.01),
+        ("gap", 33, 5.81, 55.59),
+        ("elementwise", 27, 6.15, 21.45),
     ],
 )
 def test_error_by_kind(kind: str, rows: int, median: float, p90: float):
     found = errors()[kind]
     assert len(found) == rows
-    assert [np.percentile(found, q) * 100 for q in (50, 90)] == pytest.approx([median, p90], abs=0.1)
+    assert [np.percentile(found, q) * 100 for q in (50, 90)] == pytest.approx([median, p90], abs=0.02)
 
 
 def test_error_over_all_rows():
     found = np.concatenate(list(errors().values()))
     median, p90 = (float(np.percentile(found, q)) * 100 for q in (50, 90))
     assert median <= 15
-    assert (median, p90) == pytest.approx((0, 0), abs=0.1)
+    assert (median, p90) == pytest.approx((9.45, 34.79), abs=0.02)
 
 
 def mobilenet_v2_clocks(channels: int) -> dict[tuple[int, ...], float]:
@@ -106,16 +106,17 @@ def test_rtx2060_has_one_calibrated_number_and_meets_the_published_total():
     assert sum(clocks.values()) == pytest.approx(PUBLISHED_CLOCKS, rel=0.01)
 
 
-def test_rtx2060_on_half_the_channels_meets_a_total_it_was_not_calibrated_to():
+def test_rtx2060_on_half_the_channels_is_near_the_offloaded_total():
+    # no independent check: the constant is not set by this total, but the tile shape was chosen with it in view
     halved, whole = mobilenet_v2_clocks(16), mobilenet_v2_clocks(32)
     assert all(halved[k] >= whole[k] for k in whole)
-    assert sum(halved.values()) == pytest.approx(0, rel=0.001)
+    assert sum(halved.values()) == pytest.approx(1.5373e6, rel=1e-4)
     pim = {(h, i, o): clocks * 1.56 for h, i, o, _, clocks in NEWTON_PP}
     pointwise = {k: pim[k[1:4]] for k in halved if k[4] == 1}
     assert len(pointwise) == sum(n for *_, n, _ in NEWTON_PP) == 34
     total = sum(min(us, pointwise.get(k, us)) for k, us in halved.items())
     assert total == pytest.approx(PUBLISHED_OFFLOADED, rel=0.10)
-    assert total == pytest.approx(0, rel=0.001)
+    assert total == pytest.approx(1.1223e6, rel=1e-4)
 
 
 def test_channels_matter_only_where_memory_bounds():

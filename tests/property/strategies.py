@@ -64,5 +64,7 @@ def programs(draw: st.DrawFn, device: PimDevice, *, most: int, deep: int = 4) ->
                 out += step()
         return out
 
-    start: list[Node] = [Op(names["fill"][0], (Affine(i * wide), Affine())) for i in range(sizes.buffer_capacity // wide)]
+    start: list[Node] = [
+        Op(names["fill"][0], (Affine(i * wide), Affine())) for i in range(sizes.buffer_capacity // wide)
+    ]
     return Program(device.name, (Section((0,), (*activate(), *start, *nest(0, most))),))

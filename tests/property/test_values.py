@@ -43,5 +43,7 @@ def test_edges(name: str, mapping: str, shape: tuple[int, int, int]) -> None:
     name=st.sampled_from(DEVICES), mapping=st.sampled_from(sorted(MAPPINGS)), pixels=st.integers(1, 90),
     inputs=st.integers(1, 700), outputs=st.integers(1, 90), channels=st.integers(1, 32), seed=st.integers(0, 99),
 )  # fmt: skip
-def test_random_products(name: str, mapping: str, pixels: int, inputs: int, outputs: int, channels: int, seed: int) -> None:
+def test_random_products(
+    name: str, mapping: str, pixels: int, inputs: int, outputs: int, channels: int, seed: int
+) -> None:
     check(name, mapping, (pixels, inputs, outputs), channels, seed)

@@ -69,5 +69,7 @@ def _atom(tokens: list[str], names: Mapping[str, int], text: str, where: str) ->
     if head in names:
         return names[head], rest
     if head.isidentifier():
-        raise DeviceError(f"unknown timing parameter {head!r}", where=where, value=text, bound=near_matches(head, names))
+        raise DeviceError(
+            f"unknown timing parameter {head!r}", where=where, value=text, bound=near_matches(head, names)
+        )
     raise DeviceError(f"unexpected {head!r}", where=where, value=text)

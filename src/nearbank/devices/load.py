@@ -57,7 +57,9 @@ def _read(source: str) -> tuple[Table, str]:
             reason = getattr(error, "strerror", None) or "not a text file"
             raise DeviceError(f"cannot read the device file: {reason}", where=source) from None
     else:
-        raise DeviceError("unknown device", value=source, bound=f"a .toml file or a built-in: {near_matches(source, names())}")
+        raise DeviceError(
+            "unknown device", value=source, bound=f"a .toml file or a built-in: {near_matches(source, names())}"
+        )
     try:
         table: Table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -97,7 +99,12 @@ def _check_keys(table: Any, kind: str, where: str) -> None:
         raise DeviceError(f"{kind or 'file'} must be a table", where=where, value=table)
     for key in table:
         if key not in _KEYS[kind]:
-            raise DeviceError(f"unknown key in {kind}" if kind else "unknown key", where=where, value=key, bound=near_matches(key, _KEYS[kind]))
+            raise DeviceError(
+                f"unknown key in {kind}" if kind else "unknown key",
+                where=where,
+                value=key,
+                bound=near_matches(key, _KEYS[kind]),
+            )
 
 
 def _apply_options(table: Table, chosen: dict[str, str], where: str) -> Table:
@@ -105,7 +112,12 @@ def _apply_options(table: Table, chosen: dict[str, str], where: str) -> Table:
     options: Table = table.get("options", {})
     for key in chosen:
         if key not in options:
-            raise DeviceError("unknown option", where=where, value=key, bound=near_matches(key, options) if options else "absent: it has none")
+            raise DeviceError(
+                "unknown option",
+                where=where,
+                value=key,
+                bound=near_matches(key, options) if options else "absent: it has none",
+            )
     for key, option in options.items():
         _check_keys(option, "option", f"{where}, option {key}")
         value = chosen.setdefault(key, str(option.get("default")))
@@ -128,7 +140,7 @@ def _number(value: Any, where: str, key: str, *, least: int = 0) -> int:
 def _timing(table: Table, where: str) -> tuple[tuple[str, int, str], ...]:
     entries = _get(table, "timing", where, dict)
     default = str(table.get("sources", {}).get("timing", ""))
-    out = []
+    out: list[tuple[str, int, str]] = []
     for key, raw in entries.items():
         value, source = (raw.get("value"), str(raw.get("source", default))) if isinstance(raw, dict) else (raw, default)
         if isinstance(value, str):
@@ -151,13 +163,19 @@ def _commands(table: Table, organization: Organization, where: str) -> tuple[Com
         here = f"{where}, command {name}"
         _check_keys(row, "command", here)
         if row.get("role") not in ROLES:
-            raise DeviceError("role", where=here, value=row.get("role"), bound=near_matches(str(row.get("role")), ROLES))
+            raise DeviceError(
+                "role", where=here, value=row.get("role"), bound=near_matches(str(row.get("role")), ROLES)
+            )
         groups = tuple(row.get("bank_groups", range(organization.bank_groups)))
         if any(not isinstance(g, int) or not 0 <= g < organization.bank_groups for g in groups):
-            raise DeviceError("bank_groups", where=here, value=list(groups), bound=f"0 to {organization.bank_groups - 1}")
+            raise DeviceError(
+                "bank_groups", where=here, value=list(groups), bound=f"0 to {organization.bank_groups - 1}"
+            )
         columns = _number(row.get("columns", 1), here, "columns", least=1)
         if columns > organization.buffer_columns:
-            raise DeviceError("columns", where=here, value=columns, bound=f"at most buffer_columns = {organization.buffer_columns}")
+            raise DeviceError(
+                "columns", where=here, value=columns, bound=f"at most buffer_columns = {organization.buffer_columns}"
+            )
         out.append(Command(name, row["role"], groups, columns))
     missing = [r for r in ("activate", "precharge", "fill", "mac", "read", "refresh") if all(c.role != r for c in out)]
     if missing:
@@ -173,7 +191,9 @@ def _rules(table: Table, commands: tuple[Command, ...], clocks: dict[str, int], 
         for pattern in [patterns] if isinstance(patterns, str) else patterns or [""]:
             hits = fnmatch.filter(known, str(pattern))
             if not hits:
-                raise DeviceError("no such command", where=here, value=str(pattern), bound=near_matches(str(pattern), known))
+                raise DeviceError(
+                    "no such command", where=here, value=str(pattern), bound=near_matches(str(pattern), known)
+                )
             found += [h for h in hits if h not in found]
         return tuple(found)
 
@@ -186,7 +206,15 @@ def _rules(table: Table, commands: tuple[Command, ...], clocks: dict[str, int], 
         if scope not in _SCOPES:
             raise DeviceError("scope", where=here, value=scope, bound=near_matches(str(scope), _SCOPES))
         window = _number(row.get("window", 1), here, "window", least=1)
-        rule = Rule(match(row.get("before"), here), match(row.get("after"), here), str(row["gap"]), gap, scope, window, str(row.get("source", "")))
+        rule = Rule(
+            match(row.get("before"), here),
+            match(row.get("after"), here),
+            str(row["gap"]),
+            gap,
+            scope,
+            window,
+            str(row.get("source", "")),
+        )
         _check_scope(rule, {c.name: c.role for c in commands}, here)
         out.append(rule)
     return tuple(out)
@@ -195,10 +223,14 @@ def _rules(table: Table, commands: tuple[Command, ...], clocks: dict[str, int], 
 def _check_scope(rule: Rule, roles: dict[str, str], where: str) -> None:
     """Operand scopes only make sense between commands that have the operand."""
     roles_of = {roles[name] for name in rule.before} | {roles[name] for name in rule.after}
-    if rule.scope == "buffer" and ({roles[n] for n in rule.before} != {"fill"} or {roles[n] for n in rule.after} != {"mac"}):
+    if rule.scope == "buffer" and (
+        {roles[n] for n in rule.before} != {"fill"} or {roles[n] for n in rule.after} != {"mac"}
+    ):
         raise DeviceError("scope 'buffer' relates a fill to a mac", where=where, value=f"{rule.before} -> {rule.after}")
     if rule.scope == "latch" and not roles_of <= {"mac", "read", "preset", "function", "read_function"}:
-        raise DeviceError("scope 'latch' relates commands that use a latch", where=where, value=f"{rule.before} -> {rule.after}")
+        raise DeviceError(
+            "scope 'latch' relates commands that use a latch", where=where, value=f"{rule.before} -> {rule.after}"
+        )
     if rule.scope in ("buffer", "latch") and rule.window != 1:
         raise DeviceError("window", where=where, value=rule.window, bound=f"1 in scope {rule.scope!r}")
 
@@ -226,7 +258,9 @@ def _build(table: Table, chosen: dict[str, str], where: str) -> PimDevice:
     end = _get(table, "end", where, dict)
     for name in (*points, *end):
         if name not in by_name:
-            raise DeviceError("no such command", where=f"{where}, refresh or end", value=name, bound=near_matches(name, by_name))
+            raise DeviceError(
+                "no such command", where=f"{where}, refresh or end", value=name, bound=near_matches(name, by_name)
+            )
     numerics = _get(table, "numerics", where, dict)
     _check_keys(numerics, "numerics", where)
     if numerics.get("operand") not in ("fp16", "bf16"):

@@ -49,11 +49,23 @@ class Organization:
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 1 << 20:
                 raise DeviceError(name, where="organization", value=value, bound="a whole number from 1 to 1048576")
         if self.pim_channels > self.channels:
-            raise DeviceError("pim_channels", where="organization", value=self.pim_channels, bound=f"at most channels = {self.channels}")
+            raise DeviceError(
+                "pim_channels",
+                where="organization",
+                value=self.pim_channels,
+                bound=f"at most channels = {self.channels}",
+            )
         if self.lanes * 2 != self.column_bytes:
-            raise DeviceError("column_bytes", where="organization", value=self.column_bytes, bound=f"2 bytes x lanes = {2 * self.lanes}")
+            raise DeviceError(
+                "column_bytes",
+                where="organization",
+                value=self.column_bytes,
+                bound=f"2 bytes x lanes = {2 * self.lanes}",
+            )
         if self.lanes & (self.lanes - 1):
-            raise DeviceError("lanes", where="organization", value=self.lanes, bound="a power of two (it is an adder tree)")
+            raise DeviceError(
+                "lanes", where="organization", value=self.lanes, bound="a power of two (it is an adder tree)"
+            )
 
     @property
     def banks(self) -> int:
@@ -169,6 +181,8 @@ class PimDevice:
     @cached_property
     def hash(self) -> str:
         """Twelve hex digits over everything that decides cycles or values; names results and cache entries."""
-        content = {k: v for k, v in self.__dict__.items() if k not in ("about", "sources", "hash") and not k.startswith("_")}
+        content = {
+            k: v for k, v in self.__dict__.items() if k not in ("about", "sources", "hash") and not k.startswith("_")
+        }
         text = json.dumps(content, default=lambda o: o.__dict__, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

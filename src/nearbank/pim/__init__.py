@@ -4,4 +4,14 @@ from nearbank.pim.bound import Bound, bound
 from nearbank.pim.compile import MAPPINGS, LayerTiming, compile_product, time_product
 from nearbank.pim.product import Compiled, Product, Tile
 
-__all__ = ["MAPPINGS", "Bound", "Compiled", "LayerTiming", "Product", "Tile", "bound", "compile_product", "time_product"]
+__all__ = [
+    "MAPPINGS",
+    "Bound",
+    "Compiled",
+    "LayerTiming",
+    "Product",
+    "Tile",
+    "bound",
+    "compile_product",
+    "time_product",
+]

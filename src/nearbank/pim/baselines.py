@@ -73,7 +73,13 @@ def _compile(device: PimDevice, product: Product, channels: int, name: str, choi
     sizes = device.organization
     wide = min(sizes.columns, sizes.buffer_columns)
     if device.by_role("mode"):
-        raise Infeasible("this mapping has no mode switches", demand=1, bound=0, unit="mode commands", where=f"{name} on {device.name}")
+        raise Infeasible(
+            "this mapping has no mode switches",
+            demand=1,
+            bound=0,
+            unit="mode commands",
+            where=f"{name} on {device.name}",
+        )
     chunks = product.chunks(device)
     whole = chunks // wide if chunks > wide else 0
     passes: list[_Pass] = []
@@ -106,7 +112,7 @@ def _compile(device: PimDevice, product: Product, channels: int, name: str, choi
 def _choose(device: PimDevice, product: Product, channels: int, part: _Pass, choices: tuple[int, ...]) -> _Pass:
     """Sets and cuts with the fewest openings in the first channel; a cut made for a smaller choice stays for the next."""
     groups, cuts = product.groups(device), 1
-    trials = []
+    trials: list[tuple[int, int, int, _Pass]] = []
     for sets in choices:
         width = channels // sets
         if width < 1:

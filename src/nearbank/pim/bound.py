@@ -21,6 +21,7 @@ resource comes between the two.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from nearbank.devices import PimDevice
@@ -56,7 +57,7 @@ def bound(device: PimDevice, product: Product, channels: int) -> Bound:
     fills = ceil_div(columns, fill.columns)
     fill_step = max(device.gap(fill.name, fill.name), 1)
     activates = [c.name for c in device.by_role("activate")]
-    opening = sum(max(device.gap(a, b), 1) for a, b in zip(activates, activates[1:], strict=False))
+    opening = sum(max(device.gap(a, b), 1) for a, b in itertools.pairwise(activates))
     opening += max(device.gap(activates[-1], mac), 1)
     if tree > 1:
         latches = ceil_div(macs * step + sums * (tree + 1 - step), sizes.result_latches)

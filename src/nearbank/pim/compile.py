@@ -58,7 +58,18 @@ def time_product(device: PimDevice, product: Product, channels: int, mapping: st
     """
     timing = time_program(device, compile_product(device, product, channels, mapping).program)
     sizes = device.organization
-    peak = timing.cycles * channels * sizes.banks * sizes.lanes / max(device.gap(device.one("mac").name, device.one("mac").name), 1)
+    peak = (
+        timing.cycles
+        * channels
+        * sizes.banks
+        * sizes.lanes
+        / max(device.gap(device.one("mac").name, device.one("mac").name), 1)
+    )
     return LayerTiming(
-        product, mapping, timing, bound(device, product, channels), device.microseconds(timing.cycles), product.macs / peak
+        product,
+        mapping,
+        timing,
+        bound(device, product, channels),
+        device.microseconds(timing.cycles),
+        product.macs / peak,
     )

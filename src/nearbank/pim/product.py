@@ -83,7 +83,9 @@ class Compiled:
         for tiles in self.tiles.values():
             last = max((t.row for t in tiles), default=0) + 1
             if last > rows:
-                raise Infeasible("weights do not fit a bank", demand=last, bound=rows, unit="rows", where=str(self.product))
+                raise Infeasible(
+                    "weights do not fit a bank", demand=last, bound=rows, unit="rows", where=str(self.product)
+                )
 
     def weights(self, matrix: FloatArray) -> dict[int, FloatArray]:
         """Contents of the banks, float32 [rows, columns, banks, lanes] a channel, from weights [in_channels, out_channels]."""
@@ -96,7 +98,9 @@ class Compiled:
         same: dict[tuple[Tile, ...], FloatArray] = {}
         for channel, tiles in self.tiles.items():
             if tiles not in same:
-                banks = np.zeros((max((t.row for t in tiles), default=0) + 1, sizes.columns, sizes.banks, sizes.lanes), np.float32)
+                banks = np.zeros(
+                    (max((t.row for t in tiles), default=0) + 1, sizes.columns, sizes.banks, sizes.lanes), np.float32
+                )
                 for t in tiles:
                     banks[t.row, t.column : t.column + t.count] = blocks[t.group, t.chunk : t.chunk + t.count]
                 same[tiles] = banks
@@ -117,7 +121,7 @@ class Compiled:
         total = parts[0].copy()
         for part in parts[1:]:
             total += part
-        return total[:, : self.product.out_channels]
+        return np.asarray(total[:, : self.product.out_channels], np.float32)
 
     @property
     def result_count(self) -> int:

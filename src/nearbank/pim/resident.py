@@ -33,7 +33,13 @@ def resident(device: PimDevice, product: Product, channels: int) -> Compiled:
         Infeasible: the device needs mode switches, or its banks are too small for the weights.
     """
     if device.by_role("mode"):
-        raise Infeasible("this mapping has no mode switches", demand=1, bound=0, unit="mode commands", where=f"resident on {device.name}")
+        raise Infeasible(
+            "this mapping has no mode switches",
+            demand=1,
+            bound=0,
+            unit="mode commands",
+            where=f"resident on {device.name}",
+        )
     chunks, wide = product.chunks(device), min(device.organization.columns, device.organization.buffer_columns)
     spans = tuple((start, min(wide, chunks - start)) for start in range(0, chunks, wide))
     sections, tiles = [], dict[int, tuple[Tile, ...]]()
@@ -77,7 +83,9 @@ def _stretch(
 class _Row:
     """The work on one open row: ``here`` output groups from ``first``, ``count`` chunks each."""
 
-    def __init__(self, device: PimDevice, product: Product, piece: int, start: int, count: int, first: int, here: int) -> None:
+    def __init__(
+        self, device: PimDevice, product: Product, piece: int, start: int, count: int, first: int, here: int
+    ) -> None:
         self.dialect, self.product = Dialect(device), product
         self.groups, self.wide = product.groups(device), device.organization.buffer_columns
         self.piece, self.start, self.count, self.first, self.here = piece, start, count, first, here
@@ -102,4 +110,6 @@ class _Row:
     def _pixel(self, pixel: Affine, buffer: Affine) -> tuple[Node, ...]:
         g = Var("g")
         result = (pixel + self.piece * self.product.pixels) * self.groups + self.first + g
-        return loop("g", self.here, self.dialect.mac(self.count * g, buffer, 0, self.count), self.dialect.read(0, result))
+        return loop(
+            "g", self.here, self.dialect.mac(self.count * g, buffer, 0, self.count), self.dialect.read(0, result)
+        )

@@ -62,7 +62,9 @@ def parse_trace(text: str, names: Sequence[str], *, where: str) -> Stream:
         if match is None:
             raise ProgramError("cannot read the line", where=f"{where}, line {number}", value=line.strip()[:80])
         if match[1] not in index:
-            raise ProgramError("unknown command", where=f"{where}, line {number}", value=match[1], bound=near_matches(match[1], index))
+            raise ProgramError(
+                "unknown command", where=f"{where}, line {number}", value=match[1], bound=near_matches(match[1], index)
+            )
         ops.append(index[match[1]])
     return Stream(tuple(names), np.array(ops, np.int64), np.zeros((len(ops), OPERANDS), np.int64))
 

@@ -96,4 +96,3 @@ def _join(blocks: list[_Block]) -> _Block:
     }
     parts = [np.concatenate([getattr(b, key) for b in blocks]) for key in ("ops", "const", "mod")]
     return _Block(parts[0], parts[1], parts[2], coefficients)
-

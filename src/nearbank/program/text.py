@@ -1,10 +1,10 @@
 """The text form of a Program; it round-trips. One command or loop a line:
 
-    program newton-gddr6
-    channels 0 1 2
-    loop p 49 {
-      COMP p (2*p+c)%128 p%2
-    }
+program newton-gddr6
+channels 0 1 2
+loop p 49 {
+  COMP p (2*p+c)%128 p%2
+}
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def parse_program(text: str, *, where: str = "program") -> Program:
     Raises:
         ProgramError: a line that cannot be read; says the file and line.
     """
-    device, sections, channels = "", [], None
+    device = ""
+    sections: list[Section] = []
+    channels: tuple[int, ...] | None = None
     stack: list[tuple[str, int, list[Node]]] = [("", 0, [])]
 
     def close() -> None:
@@ -85,7 +87,8 @@ def _affine(text: str, here: str) -> Affine:
     if match is None:
         raise ProgramError("cannot read the operand", where=here, value=text)
     inner, mod = next((match[i], match[i + 1] if i < 5 else "") for i in (1, 3, 5) if match[i])
-    const, terms, at = 0, {}, 0
+    const, at = 0, 0
+    terms: dict[str, int] = {}
     while at < len(inner):
         term = _TERM.match(inner, at)
         if term is None or (at and not term[1]):

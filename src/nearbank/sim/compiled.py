@@ -44,7 +44,9 @@ class CompiledLoop:
     memo: dict[object, object] = field(default_factory=dict)
 
 
-def compile_body(device: PimDevice, table: RuleTable, body: Sequence[Node], channel: int) -> tuple[CompiledOp | CompiledLoop, ...]:
+def compile_body(
+    device: PimDevice, table: RuleTable, body: Sequence[Node], channel: int
+) -> tuple[CompiledOp | CompiledLoop, ...]:
     """Prepared nest of a section's ``channel``-th channel.
 
     Raises:
@@ -58,9 +60,16 @@ class _Compiler:
         self.device, self.table, self.loops = device, table, 0
         self.index = {name: i for i, name in enumerate(table.names)}
         sizes = device.organization
-        self.limits = {"row": sizes.rows, "column": sizes.columns, "buffer": sizes.buffer_capacity, "latch": sizes.result_latches}
+        self.limits = {
+            "row": sizes.rows,
+            "column": sizes.columns,
+            "buffer": sizes.buffer_capacity,
+            "latch": sizes.result_latches,
+        }
 
-    def body(self, nodes: Sequence[Node], ranges: dict[str, tuple[int, int]], channel: int) -> tuple[CompiledOp | CompiledLoop, ...]:
+    def body(
+        self, nodes: Sequence[Node], ranges: dict[str, tuple[int, int]], channel: int
+    ) -> tuple[CompiledOp | CompiledLoop, ...]:
         out: list[CompiledOp | CompiledLoop] = []
         for node in nodes:
             if isinstance(node, Loop):
@@ -91,13 +100,17 @@ class _Compiler:
             if limit is None:
                 continue
             limit -= self.table.columns[op] - 1 if role == "fill" else 0
-            ends = [arg.const + sum(f * ranges[n][side if f > 0 else 1 - side] for n, f in arg.terms) for side in (0, 1)]
+            ends = [
+                arg.const + sum(f * ranges[n][side if f > 0 else 1 - side] for n, f in arg.terms) for side in (0, 1)
+            ]
             low, high = ends
             if arg.mod and not 0 <= low <= high < arg.mod:
                 step = gcd(arg.mod, *(f for _, f in arg.terms))
                 low, high = arg.const % step, arg.mod - step + arg.const % step
             if low < 0 or high >= limit:
-                raise ProgramError(what, where=self.table.names[op], value=low if low < 0 else high, bound=f"0 to {limit - 1}")
+                raise ProgramError(
+                    what, where=self.table.names[op], value=low if low < 0 else high, bound=f"0 to {limit - 1}"
+                )
 
     def _loop(self, node: Loop, body: tuple[CompiledOp | CompiledLoop, ...]) -> CompiledLoop:
         uses: list[Affine] = []

@@ -44,7 +44,9 @@ def time_program_fast(device: PimDevice, program: Program) -> Timing:
             try:
                 channels[channel] = _Engine(device, table).run(body)
             except ProgramError as error:
-                raise ProgramError(error.what, where=f"channel {channel}, {error.where}", value=error.value, bound=error.bound) from None
+                raise ProgramError(
+                    error.what, where=f"channel {channel}, {error.where}", value=error.value, bound=error.bound
+                ) from None
             known[_signature(body) if signature is None else signature] = channels[channel]
     return Timing(dict(sorted(channels.items())))
 
@@ -64,7 +66,9 @@ class _Engine:
         n, latches = len(table.names), device.organization.result_latches
         self.checks, self.refresh = device.state_checks, device.refresh
         # Gaps of one clock say no more than "one command a clock", which `now + 1` says already.
-        self.push = [[(a, gap) for a in range(n) for b, gap in table.fixed[a] if b == op and gap > 1] for op in range(n)]
+        self.push = [
+            [(a, gap) for a in range(n) for b, gap in table.fixed[a] if b == op and gap > 1] for op in range(n)
+        ]
         self.push_latch = [[(a, gap) for a in range(n) for b, gap in table.latch[a] if b == op] for op in range(n)]
         self.waits_latch = [bool(table.latch[a]) for a in range(n)]
         self.fill_gaps = [[(a, gap) for a in range(n) for b, gap in table.buffer[a] if b == op] for op in range(n)]
@@ -254,7 +258,7 @@ class _Engine:
         tail = 0
         while i < count:
             if count - i > 1 and (free or cycle):
-                key = self._key(fills=False) + (i % latch_cycle,) if free else (self._key(), i % cycle)
+                key = (*self._key(fills=False), i % latch_cycle) if free else (self._key(), i % cycle)
                 if self.served != served:
                     # A refresh came: what was periodic begins anew; but the whole may repeat with the refresh's phase.
                     served, seen = self.served, {}
@@ -267,7 +271,9 @@ class _Engine:
                 earlier = seen.get(key)
                 if earlier is not None and self.now > earlier[1]:
                     if free and node.fills:
-                        tail = max((g for row in self.fill_gaps for _, g in row), default=0) // (self.now - earlier[1]) + 1
+                        tail = (
+                            max((g for row in self.fill_gaps for _, g in row), default=0) // (self.now - earlier[1]) + 1
+                        )
                         tail *= i - earlier[0]
                     bound = self._limit(self.was_closed)
                     skipped = self._skip(earlier, i, count, bound=bound, tail=tail, free=free)
@@ -292,7 +298,9 @@ class _Engine:
         if free and self.checks and node.fills:
             self.filled |= self._mask(node, "fill")
 
-    def _skip(self, earlier: tuple[int, int, list[int]], i: int, count: int, *, bound: int, tail: int, free: bool) -> int:
+    def _skip(
+        self, earlier: tuple[int, int, list[int]], i: int, count: int, *, bound: int, tail: int, free: bool
+    ) -> int:
         """Skip ahead by whole periods, ending before ``bound`` and ``tail`` iterations before the last; returns iterations.
 
         Where column numbers do not matter (``free``) the columns filled before keep their clocks; those filled in the

@@ -13,7 +13,9 @@ __all__ = ["oracle"]
 FloatArray = NDArray[np.float32]
 
 
-def oracle(device: PimDevice, inputs: FloatArray, weights: FloatArray, pieces: tuple[tuple[int, int], ...]) -> FloatArray:
+def oracle(
+    device: PimDevice, inputs: FloatArray, weights: FloatArray, pieces: tuple[tuple[int, int], ...]
+) -> FloatArray:
     """inputs [pixels, in_channels] times weights [in_channels, out_channels] -> float32 [pixels, out_channels].
 
     ``pieces``: the ranges of 16-input chunks that are summed and rounded apart, then added in float32 in that order.

@@ -105,7 +105,12 @@ class Machine:
             if args[1] not in self.filled:
                 raise ProgramError("reads a buffer column that was never filled", where=name, value=args[1])
         if role == "fill" and not 0 <= args[0] <= sizes.buffer_capacity - self.table.columns[op]:
-            raise ProgramError("buffer column", where=name, value=args[0], bound=f"0 to {sizes.buffer_capacity - self.table.columns[op]}")
+            raise ProgramError(
+                "buffer column",
+                where=name,
+                value=args[0],
+                bound=f"0 to {sizes.buffer_capacity - self.table.columns[op]}",
+            )
         if role in ("mac", "preset", "function", "read", "read_function"):
             latch = self._latch(op, args)
             if not 0 <= latch < sizes.result_latches:
@@ -181,15 +186,15 @@ def time_stream(device: PimDevice, stream: Stream, *, where: str = "") -> Channe
         try:
             machine.play(op, args)
         except ProgramError as error:
-            raise ProgramError(error.what, where=f"{where}command {number}, {error.where}", value=error.value, bound=error.bound) from None
+            raise ProgramError(
+                error.what, where=f"{where}command {number}, {error.where}", value=error.value, bound=error.bound
+            ) from None
     counts = {}
     end = machine.finish()
     for name, count in zip(machine.table.names, machine.counts, strict=True):
         if count:
             counts[name] = count
     return ChannelTiming(end, counts)
-
-
 
 
 def time_program(device: PimDevice, program: Program) -> Timing:

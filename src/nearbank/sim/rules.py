@@ -46,7 +46,14 @@ def rule_table(device: PimDevice) -> RuleTable:
     windows = []
     for rule in device.rules:
         if rule.window > 1:
-            windows.append((frozenset(index[n] for n in rule.before), frozenset(index[n] for n in rule.after), rule.gap, rule.window))
+            windows.append(
+                (
+                    frozenset(index[n] for n in rule.before),
+                    frozenset(index[n] for n in rule.after),
+                    rule.gap,
+                    rule.window,
+                )
+            )
             continue
         target = {"buffer": buffer, "latch": latch}.get(rule.scope, fixed)
         for before in rule.before:

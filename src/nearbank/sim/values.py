@@ -64,7 +64,9 @@ def play_values(
             try:
                 _Channel(device, stream).play(rounded[id(raw)], source, out)
             except IndexError:
-                raise ProgramError("a row, column, source or result is out of range", where=f"channel {channel}") from None
+                raise ProgramError(
+                    "a row, column, source or result is out of range", where=f"channel {channel}"
+                ) from None
             tick()
     return out
 
@@ -75,7 +77,10 @@ class _Channel:
     def __init__(self, device: PimDevice, stream: Stream) -> None:
         table = rule_table(device)
         self.device, self.stream, self.table = device, stream, table
-        self.at = {role: np.flatnonzero(np.isin(stream.ops, [i for i, r in enumerate(table.roles) if r == role])) for role in set(table.roles)}
+        self.at = {
+            role: np.flatnonzero(np.isin(stream.ops, [i for i, r in enumerate(table.roles) if r == role]))
+            for role in set(table.roles)
+        }
 
     def play(self, banks: FloatArray, source: FloatArray, out: FloatArray) -> None:
         """banks [lanes, rows, columns, banks], source [lanes, n] -> out [results, banks], written in place."""
@@ -94,7 +99,12 @@ class _Channel:
         step = np.arange(len(runs)) - np.repeat(starts, np.diff(np.r_[starts, len(runs)]))
         total = np.zeros((len(reads), banks.shape[3]), np.float32)
         flat = banks.reshape(banks.shape[0], -1, banks.shape[3])
-        if len(rows) and (rows.min() < 0 or rows.max() >= banks.shape[1] or sources.max() >= source.shape[1] or columns.max() >= banks.shape[2]):
+        if len(rows) and (
+            rows.min() < 0
+            or rows.max() >= banks.shape[1]
+            or sources.max() >= source.shape[1]
+            or columns.max() >= banks.shape[2]
+        ):
             raise IndexError
         where = rows * banks.shape[2] + columns
         for k in range(int(step.max()) + 1 if len(step) else 0):
@@ -135,7 +145,7 @@ class _Channel:
         found = np.searchsorted(keys[order], columns * length + macs) - 1
         if not len(at) or found.min() < 0 or not np.array_equal(buffers[order[found]], columns):
             raise ProgramError("multiplies a buffer column that was never filled")
-        return sources[order[found]]
+        return np.asarray(sources[order[found]], np.int64)
 
     def _next(self, reads: IntArray, latches: IntArray, macs: IntArray, wanted: IntArray) -> IntArray:
         """Index into ``reads`` of the first read behind each multiplication with its latch; len(reads) if none."""
@@ -153,4 +163,4 @@ def _tree(source: FloatArray, sources: IntArray, weights: FloatArray, where: Int
     level = [source[lane].take(sources)[:, None] * weights[lane].take(where, axis=0) for lane in range(len(source))]
     while len(level) > 1:
         level = [a + b for a, b in zip(level[::2], level[1::2], strict=True)]
-    return level[0]
+    return np.asarray(level[0], np.float32)

@@ -1,0 +1,94 @@
+"""What every GPU cost model answers, and in what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from nearbank.errors import PlanError
+
+__all__ = ["GpuModel", "GpuTime", "Library", "check_sizes", "same_size"]
+
+Library = Literal["best", "cudnn"]
+"""Whose kernels run pointwise work: ``best`` of cuBLAS and cuDNN, or ``cudnn`` alone, as frameworks run them."""
+
+
+@dataclass(frozen=True)
+class GpuTime:
+    """Time of one kernel in microseconds, its launch included; ``note`` says what was not measured, or is empty."""
+
+    us: float
+    note: str = ""
+
+
+class GpuModel(Protocol):
+    """Times of single kernels on one GPU; fp16, channels last, bias and activation fused into the product at no cost.
+
+    Sizes are positive integers, else PlanError. Heights are of the input, padding keeps ``ceil(height / stride)``.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name or path that made the model."""
+
+    @property
+    def launch_us(self) -> float:
+        """Time of an empty kernel, microseconds; no answer is below it."""
+
+    @property
+    def source(self) -> str:
+        """How the numbers came about."""
+
+    @property
+    def date(self) -> str:
+        """When they were measured."""
+
+    @property
+    def versions(self) -> str:
+        """Library and driver versions they were measured with; empty for an analytic model."""
+
+    @property
+    def library(self) -> Library:
+        """Which library's kernels the times are of: the baseline that a comparison must name."""
+
+    def matmul(self, *, pixels: int, in_channels: int, out_channels: int) -> GpuTime:
+        """Product of ``pixels x in_channels`` and ``in_channels x out_channels``: pointwise or dense layer."""
+
+    def matmul_us(self, *, pixels: int, in_channels: int, out_channels: int) -> float:
+        """``matmul(...).us``."""
+
+    def conv(
+        self,
+        batch: int,
+        in_channels: int,
+        out_channels: int,
+        height: int,
+        width: int,
+        kernel: int,
+        stride: int = 1,
+        groups: int = 1,
+    ) -> GpuTime:
+        """Any convolution with a square kernel; pointwise and depthwise ones go to their own methods."""
+
+    def depthwise(
+        self, batch: int, channels: int, height: int, kernel: int, stride: int = 1, width: int | None = None
+    ) -> GpuTime:
+        """A depthwise convolution, square unless ``width`` is given."""
+
+    def elementwise(self, op: str, elements: int) -> GpuTime:
+        """One kernel over ``elements`` results: an operator, or a chain of them under the name of its first."""
+
+    def reduction(self, op: str, batch: int, channels: int, height: int, width: int | None = None) -> GpuTime:
+        """Global average pooling (``op`` = ``"gap"``) over height x width."""
+
+
+def check_sizes(what: str, **sizes: int) -> None:
+    """PlanError unless every size is a positive integer."""
+    for key, value in sizes.items():
+        if value < 1 or int(value) != value:
+            raise PlanError("bad size", where=f"{what} {key}", value=value, bound="a positive integer")
+
+
+def same_size(size: int, stride: int) -> int:
+    """Output size of a convolution whose padding keeps the size up to the stride."""
+    return -(-size // stride)
