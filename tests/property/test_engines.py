@@ -24,7 +24,7 @@ def variants() -> list[PimDevice]:
 
 
 @pytest.mark.parametrize("which", variants(), ids=lambda d: d.name + "".join(f" {k}={v}" for k, v, _ in d.options))
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_fast_engine_equals_reference(which: PimDevice, data: st.DataObject) -> None:
     program = data.draw(programs(which, most=20_000))

@@ -11,9 +11,9 @@ from nearbank.errors import ProgramError, near_matches
 from nearbank.program import Affine, Loop, Node
 from nearbank.sim.rules import RuleTable
 
-__all__ = ["CompiledLoop", "CompiledOp", "compile_body"]
+__all__ = ["USES", "CompiledLoop", "CompiledOp", "compile_body"]
 
-_USES = {"fill": (0,), "mac": (1, 2), "preset": (0,), "read": (0,), "function": (0,), "read_function": (0,)}
+USES = {"fill": (0,), "mac": (1, 2), "preset": (0,), "read": (0,), "function": (0,), "read_function": (0,)}
 _BUFFER = {"fill": 0, "mac": 1}
 
 
@@ -89,7 +89,7 @@ class _Compiler:
         zero = Affine()
         operands = [_fix(args[i], channel) if i < len(args) else zero for i in range(3)]
         buffer = operands[_BUFFER[role]] if role in _BUFFER else zero
-        latch = operands[2] if role == "mac" else operands[0] if role in _USES and role != "fill" else zero
+        latch = operands[2] if role == "mac" else operands[0] if role in USES and role != "fill" else zero
         return CompiledOp(op, role, buffer, latch, not buffer.terms and not latch.terms)
 
     def _check_ranges(self, op: int, role: str, args: tuple[Affine, ...], ranges: dict[str, tuple[int, int]]) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 
 from nearbank.devices import PimDevice
 from nearbank.errors import ProgramError
-from nearbank.program import Program
-from nearbank.sim.compiled import CompiledLoop, CompiledOp, compile_body
+from nearbank.program import Loop, Node, Program
+from nearbank.sim.compiled import USES, CompiledLoop, CompiledOp, compile_body
 from nearbank.sim.rules import RuleTable, rule_table
 from nearbank.sim.timing import ChannelTiming, Timing
 
@@ -33,22 +33,38 @@ def time_program_fast(device: PimDevice, program: Program) -> Timing:
     """
     table = rule_table(device)
     channels: dict[int, ChannelTiming] = {}
+    known: dict[object, ChannelTiming] = {}
     for section in program.sections:
-        known: dict[object, ChannelTiming] = {}
+        # Channels of a section differ in addresses at the host alone, unless an operand that matters to time names them.
+        alike = not _names_channel(section.body, table)
         for position, channel in enumerate(section.channels):
-            body = compile_body(device, table, section.body, position)
-            signature = _signature(body) if position else None
-            if signature is not None and signature in known:
-                channels[channel] = known[signature]
+            if position and alike:
+                channels[channel] = channels[section.channels[0]]
                 continue
-            try:
-                channels[channel] = _Engine(device, table).run(body)
-            except ProgramError as error:
-                raise ProgramError(
-                    error.what, where=f"channel {channel}, {error.where}", value=error.value, bound=error.bound
-                ) from None
-            known[_signature(body) if signature is None else signature] = channels[channel]
+            body = compile_body(device, table, section.body, position)
+            signature = _signature(body)
+            if signature not in known:
+                try:
+                    known[signature] = _Engine(device, table).run(body)
+                except ProgramError as error:
+                    where = f"channel {channel}, {error.where}"
+                    raise ProgramError(error.what, where=where, value=error.value, bound=error.bound) from None
+            channels[channel] = known[signature]
     return Timing(dict(sorted(channels.items())))
+
+
+def _names_channel(body: tuple[Node, ...], table: RuleTable) -> bool:
+    """Whether a buffer column or latch depends on the channel."""
+    index = {name: i for i, name in enumerate(table.names)}
+    for node in body:
+        if isinstance(node, Loop):
+            if _names_channel(node.body, table):
+                return True
+        elif node.command in index:
+            used = [i for i in USES.get(table.roles[index[node.command]], ()) if i < len(node.args)]
+            if any(name == "c" for i in used for name, _ in node.args[i].terms):
+                return True
+    return False
 
 
 def _signature(body: tuple[CompiledOp | CompiledLoop, ...]) -> tuple[object, ...]:

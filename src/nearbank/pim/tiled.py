@@ -1,0 +1,325 @@
+"""The compiler's own mapping: rectangles of pixels by output groups, a tile of pixels in the buffers, rows packed with groups.
+
+Two ways of filling the buffers:
+- whole: a tile is filled, then every row's groups are multiplied with it, the next tile's rows in opposite order, so that the
+  row open at the seam stays open;
+- between: the buffers are a ring, and the fills of a coming pixel stand between the multiplications of the present one.
+A result is read while the next is summed, ``lag`` multiplications into it, when the adder tree has just finished.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nearbank.devices import PimDevice
+from nearbank.pim.division import Deal, Rectangle
+from nearbank.pim.emit import Dialect
+from nearbank.pim.product import Compiled, Product, Tile, ceil_div
+from nearbank.program import Affine, Loop, Node, Op, Program, Section, Var, loop
+
+__all__ = ["Choice", "tiled"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A mapping: the deal over channels, in how many pieces the reduction is cut, how the buffers are filled (and, for
+    "between", whether results are read in pairs), and how many multiplications of the next sum precede a read."""
+
+    deal: Deal
+    pieces: int
+    fill: str
+    lag: int
+
+    def __str__(self) -> str:
+        cut = f", reduction in {self.pieces}" if self.pieces > 1 else ""
+        return f"{self.deal.name}, fill {self.fill}{cut}, read lag {self.lag}"
+
+
+def tiled(device: PimDevice, product: Product, channels: int, choice: Choice) -> Compiled:
+    """Compile with the given choice. The caller sees to it that pieces fit a row and a buffer."""
+    chunks = product.chunks(device)
+    edges = [chunks * i // choice.pieces for i in range(choice.pieces + 1)]
+    pieces = tuple(zip(edges[:-1], edges[1:], strict=True))
+    sections: list[Section] = []
+    tiles: dict[int, tuple[Tile, ...]] = {}
+    for channel, share in enumerate(choice.deal.shares):
+        writer = _Writer(device, product, choice)
+        for number, (first, last) in enumerate(pieces):
+            for rectangle in share:
+                writer.rectangle(rectangle, number, first, last - first)
+        sections.append(Section((channel,), tuple(writer.nodes)))
+        tiles[channel] = tuple(writer.tiles)
+    spans = tuple((first, last - first) for first, last in pieces)
+    return Compiled(product, device, f"search: {choice}", channels, Program(device.name, tuple(sections)), pieces, tiles, spans)
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """A sum: pixel (from the rectangle's first) and group (of the row's), both affine."""
+
+    pixel: Affine
+    group: int
+
+
+class _Writer:
+    """One channel's nodes and tiles, as rectangles are written."""
+
+    def __init__(self, device: PimDevice, product: Product, choice: Choice) -> None:
+        self.device, self.product, self.choice, self.say = device, product, choice, Dialect(device)
+        self.nodes: list[Node] = []
+        self.tiles: list[Tile] = []
+        self.row, self.opened = 0, False
+        self.wide = device.organization.buffer_columns
+
+    # -- a rectangle ---------------------------------------------------------------------------------------------------
+
+    def rectangle(self, area: Rectangle, piece: int, start: int, count: int) -> None:
+        """Write the commands of ``area`` for the ``count`` chunks from ``start``, which are piece number ``piece``."""
+        self.area, self.piece, self.start, self.count = area, piece, start, count
+        a_row = max(self.device.organization.columns // count, 1)
+        rows = ceil_div(area.groups, a_row)
+        blocks = [(area.groups * i // rows, area.groups * (i + 1) // rows) for i in range(rows)]
+        for i, (low, high) in enumerate(blocks):
+            self.tiles += [Tile(self.row + i, (g - low) * count, area.group + g, start, count) for g in range(low, high)]
+        if self.choice.fill == "whole":
+            self._whole(blocks)
+        else:
+            for i, block in enumerate(blocks):
+                self._open(self.row + i)
+                self._between(block)
+        self.row += rows
+
+    def _open(self, row: int) -> None:
+        self.nodes += self.say.open(row, first=not self.opened)
+        self.opened = True
+
+    def _result(self, unit: _Unit, low: int) -> Affine:
+        pixels, groups = self.product.pixels, self.product.groups(self.device)
+        return (unit.pixel + (self.area.pixel + self.piece * pixels)) * groups + (self.area.group + low + unit.group)
+
+    # -- fill whole ------------------------------------------------------------------------------------------------------
+
+    def _whole(self, blocks: list[tuple[int, int]]) -> None:
+        pack = max(self.wide // self.count, 1)
+        most = pack * self.device.organization.global_buffers
+        if self.say.fill_op.columns == 1:
+            pack = most = self.device.organization.buffer_capacity // self.count
+        total = self.area.pixels
+        tiles = ceil_div(total, most)
+        tile = min(most, ceil_div(ceil_div(total, tiles), 1))
+        full, rest = divmod(total, tile)
+        if len(blocks) == 1:
+            self._open(self.row)
+            self.nodes += loop("t", full, self._tile(blocks, [0], tile * Var("t"), tile, pack, opened=0))
+            if rest:
+                self.nodes += self._tile(blocks, [0], Affine(full * tile), rest, pack, opened=0)
+            return
+        forth = list(range(len(blocks)))
+        self._open(self.row)
+        pairs = full // 2
+        body = (
+            *self._tile(blocks, forth, 2 * tile * Var("t"), tile, pack, opened=0),
+            *self._tile(blocks, forth[::-1], 2 * tile * Var("t") + tile, tile, pack, opened=forth[-1]),
+        )
+        self.nodes += loop("t", pairs, body)
+        at, order = pairs * 2, forth
+        for size in [tile] * (full % 2) + ([rest] if rest else []):
+            self.nodes += self._tile(blocks, order, Affine(at * tile), size, pack, opened=order[0])
+            at, order = at + 1, order[::-1]
+
+    def _tile(self, blocks: list[tuple[int, int]], order: list[int], base: Affine, size: int, pack: int, *, opened: int) -> list[Node]:
+        nodes = self._fill_tile(base, size, pack)
+        for index in order:
+            if index != opened:
+                nodes += self.say.open(self.row + index, first=False)
+            nodes += self._units(blocks[index], base, size, pack)
+        return nodes
+
+    def _fill_tile(self, base: Affine, size: int, pack: int) -> list[Node]:
+        q = Var("q")
+        full, rest = divmod(size, pack)
+        source = self.start * self.product.pixels + self.area.pixel * self.count
+        at = (base + pack * q) * self.count + source
+        nodes = [*loop("q", full, self.say.fill(self.wide * q, at, pack * self.count))] if full > 1 else []
+        if full == 1:
+            nodes += self.say.fill(0, base * self.count + source, pack * self.count)
+        if rest:
+            nodes += self.say.fill(full * self.wide, (base + full * pack) * self.count + source, rest * self.count)
+        return nodes
+
+    def _units(self, block: tuple[int, int], base: Affine, size: int, pack: int) -> list[Node]:
+        """All sums of a tile on the open row, each read ``lag`` multiplications into the next one."""
+        low, high = block
+        groups, lag, p = high - low, self.choice.lag, Var("p")
+        nodes: list[Node] = []
+        for first in range(0, size, pack):
+            here = min(pack, size - first)
+            buffer = first // pack * self.wide
+
+            def unit(pixel: Affine, group: int, first: int = first) -> _Unit:
+                return _Unit(base + pixel + first, group)
+
+            if not lag:
+                body: list[Node] = []
+                for g in range(groups):
+                    body += self.say.mac(g * self.count, self.count * p + buffer, 0, self.count)
+                    body += self.say.read(0, self._result(unit(p, g), low))
+                nodes += loop("p", here, body)
+                continue
+            latches = self.device.organization.result_latches
+            one = Affine(1)
+            for g in range(groups):  # the first pixel, by itself
+                before = unit(Affine(0), g - 1) if g else (unit(Affine(-1), groups - 1) if first else None)
+                place = Affine(buffer)
+                nodes += self._sum(g, place, Affine((first * groups + g) % latches), before, low, (first * groups + g - 1) % latches)
+            body = []
+            for g in range(groups):
+                number = groups * (p + one) + (first * groups + g)
+                before = unit(p + one, g - 1) if g else unit(p, groups - 1)
+                place = self.count * (p + one) + buffer
+                body += self._sum(g, place, number % latches, before, low, (number + -1) % latches)
+            nodes += loop("p", here - 1, body)
+        if lag:
+            last = _Unit(base + (size - 1), groups - 1)
+            nodes += self.say.read((size * groups - 1) % self.device.organization.result_latches, self._result(last, low))
+        return nodes
+
+    def _sum(self, group: int, place: Affine, latch: Affine, before: _Unit | None, low: int, read: Affine | int) -> list[Node]:
+        """One sum's multiplications with the read of the one before in their midst."""
+        lag = min(self.choice.lag, self.count) if before is not None else self.count
+        nodes: list[Node] = []
+        column = group * self.count
+        nodes += self.say.mac(column, place, latch, lag)
+        if before is not None:
+            nodes += self.say.read(read, self._result(before, low))
+            if lag < self.count:
+                nodes += self.say.mac(column + lag, place + lag, latch, self.count - lag)
+        return nodes
+
+    # -- fill between ----------------------------------------------------------------------------------------------------
+
+    def _between(self, block: tuple[int, int]) -> None:
+        low, high = block
+        groups, count, total = high - low, self.count, self.area.pixels
+        ring = self.device.organization.buffer_capacity // count
+        step = 1 if groups % 2 == 0 else 2  # pixels a trip, so that a trip has an even number of sums
+        ahead = min(max(ring - step, step), total)
+        ahead = min(ahead, step)
+        source = self.start * self.product.pixels + self.area.pixel * count
+        self.nodes += self.say.fill(0, Affine(source), ahead * count)
+        trips = max(total - ahead, 0) // step
+        p = step * Var("p")
+        before = self._trip(p, block, ring, step, fills=step * count, ahead=ahead, first=True)
+        if trips:
+            self.nodes += _at(before, "p", 0)
+            body = self._trip(p, block, ring, step, fills=step * count, ahead=ahead, first=False)
+            self.nodes += loop("p", trips - 1, _shifted(body, "p", 1))
+        done = trips * step
+        while done < total:
+            left = min(step, total - done)
+            coming = max(min(total - done - ahead, step), 0)
+            body = self._trip(Affine(done), block, ring, left, fills=coming * count, ahead=ahead, first=done == 0)
+            self.nodes += body
+            done += left
+        last = _Unit(Affine(total - 1), groups - 1)
+        self.nodes += self.say.read((total * groups - 1) % 2, self._result(last, low))
+
+    def _trip(self, base: Affine, block: tuple[int, int], ring: int, step: int, *, fills: int, ahead: int, first: bool) -> list[Node]:
+        """``step`` pixels' sums, with ``fills`` columns of the coming pixels between their multiplications."""
+        low, high = block
+        groups, count, lag = high - low, self.count, min(self.choice.lag, self.count)
+        units = [(s, g) for s in range(step) for g in range(groups)]
+        pairs = self.choice.fill == "between, pairs"
+        source = self.start * self.product.pixels + self.area.pixel * count
+        # Where fills may stand: behind a read and the bus's turnaround; told as (unit, first multiplication, last).
+        nodes: list[Node] = []
+        filled = 0
+        for number, (s, g) in enumerate(units):
+            share = fills * (number + 1) // len(units) - filled
+            if pairs:
+                share = fills * (number // 2 + 1) // ceil_div(len(units), 2) - filled
+                if number % 2 == 0 and number + 1 < len(units):
+                    share = min(share, max(count - lag - 4, 0))
+            column = g * count
+            place = (count * base + s * count) % (ring * count)
+            latch = (groups * base + (s * groups + g)) % 2
+            prior = _Unit(base + (s if g else s - 1), g - 1 if g else groups - 1)
+            old = (groups * base + (s * groups + g - 1)) % 2
+            quiet = 4 if not pairs or number % 2 == 0 else 0
+            reads_here = not (first and number == 0)
+
+            at = 0
+            if reads_here and not (pairs and number % 2):
+                nodes += self.say.mac(column, place, latch, lag)
+                nodes += self.say.read(old, self._result(prior, low))
+                at = lag
+            pause = min(quiet, count - at)
+            if pause and share:
+                nodes += self.say.mac(column + at, _plus(place, at), latch, pause)
+                at += pause
+            mixed = min(share, count - at)
+            if mixed:
+                nodes += self._mix(column=column, place=place, latch=latch, start=at, macs=mixed, base=base, at=filled, fills=mixed,
+                                   ring=ring, ahead=ahead, source=source)  # fmt: skip
+                at += mixed
+            if share > mixed:
+                nodes += self._mix(column=0, place=place, latch=latch, start=0, macs=0, base=base, at=filled + mixed,
+                                   fills=share - mixed, ring=ring, ahead=ahead, source=source)  # fmt: skip
+            filled += share
+            if at < count:
+                nodes += self.say.mac(column + at, _plus(place, at), latch, count - at)
+            if pairs and number % 2:
+                # Both sums of the pair are complete but this one's tree: the first is read now, before its latch is wanted.
+                nodes += self.say.read(old, self._result(prior, low))
+        return nodes
+
+    def _mix(self, *, column: int, place: Affine, latch: Affine, start: int, macs: int, base: Affine, at: int, fills: int, ring: int,
+             ahead: int, source: int) -> list[Node]:  # fmt: skip
+        """``fills`` fills, one behind each of as many multiplications (none: fills alone)."""
+        k = Affine(0, (("k", 1),)) if fills > 1 else Affine(0)
+        coming = self.count * base + (ahead * self.count + at)
+        fill = Op(self.say.fill_op.name, ((coming + k) % (ring * self.count), coming + source + k))
+        body: tuple[Node, ...] = (fill,)
+        if macs:
+            mac = Op(self.say.mac_op, (Affine(column + start) + k, _plus(_plus(place, start), k), latch))
+            body = (mac, fill)
+        return [Loop("k", fills, body)] if fills > 1 else list(body)
+
+
+def _plus(place: Affine, step: Affine | int) -> Affine:
+    """Added inside the modulus, if there is one."""
+    if not place.mod:
+        return place + step
+    return (Affine(place.const, place.terms) + step) % place.mod
+
+
+def _shifted(nodes: list[Node], var: str, by: int) -> list[Node]:
+    """The nodes as they are ``by`` iterations later."""
+    out: list[Node] = []
+    for node in nodes:
+        if isinstance(node, Loop):
+            out.append(Loop(node.var, node.count, tuple(_shifted(list(node.body), var, by))))
+        else:
+            out.append(Op(node.command, tuple(_later(arg, var, by) for arg in node.args)))
+    return out
+
+
+def _later(arg: Affine, var: str, by: int) -> Affine:
+    factor = dict(arg.terms).get(var, 0)
+    const = arg.const + factor * by
+    return Affine(const % arg.mod if arg.mod else const, arg.terms, arg.mod)
+
+
+def _at(nodes: list[Node], var: str, value: int) -> list[Node]:
+    """The nodes with the loop variable ``var`` put in."""
+    out: list[Node] = []
+    for node in nodes:
+        if isinstance(node, Loop):
+            out.append(Loop(node.var, node.count, tuple(_at(list(node.body), var, value))))
+        else:
+            args = tuple(
+                Affine(a.const, tuple(t for t in a.terms if t[0] != var), a.mod) if value == 0 else _later(a, var, value)
+                for a in node.args
+            )
+            out.append(Op(node.command, args))
+    return out
