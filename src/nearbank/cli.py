@@ -53,7 +53,7 @@ def run(
     gpu: Annotated[str, typer.Option(help="A built-in GPU or a profile's .json file.")] = "h200",
     channels: ChannelsOption = 16,
     batch: Annotated[int, typer.Option(help="Images at a time.")] = 1,
-    mapping: MappingOption = "resident",
+    mapping: MappingOption = "search",
     launch_us: Annotated[
         float | None,
         typer.Option("--launch-us", help="Microseconds to launch a layer in memory [default: 1.28 on h200]."),
@@ -176,7 +176,7 @@ def layer(
     out_channels: Annotated[int, typer.Option("--out-channels", help="Columns of the result.")],
     device: DeviceOption = "newton-gddr6",
     channels: ChannelsOption = 16,
-    mapping: MappingOption = "resident",
+    mapping: MappingOption = "search",
     emit: Annotated[Path | None, typer.Option(help="Write the program's files to this folder.")] = None,
     format: Annotated[
         str, typer.Option(help="Of --emit: pimflow (a trace a channel) or nearbank (one program text).")

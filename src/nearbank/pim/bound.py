@@ -11,6 +11,11 @@ channel, which has at least 1/C of the whole):
   c*nCCD + r*(tree + 1 - nCCD) clocks at least, and there are only so many latches.
 - Data bus: r reads and at least one fill of every input that the channel multiplies. Every output group of a pixel needs the
   pixel's inputs, so a channel that does u of the P*ceil(N/B) pixel-groups touches at least u/ceil(N/B) pixels.
+- Bus and latches together: between two reads in which fills stand, the bus turns twice, so m fills take m * (fill to fill) +
+  turns; and no latch is freed meanwhile, so of all bank-slots at most L * B * ceil(K/L') are useful there (L latches, sums of
+  ceil(K/L') at most), and of each latch's time no more than one sum's. With n such intervals and f fills the run takes at least
+  f * fill + n * turns + max(MACs not done there, latch time not spent there); convex in n, so its least value is at an end or
+  where the maximum's second part vanishes, at n = r / L.
 - Command slots: one command a clock: macs + reads + fills.
 - Activation: no sum before all banks have a row open: the activates, one behind the other, then nRCD.
 - Refresh: one falls due every nREFI, must be served before the end, and keeps the banks from multiplying for nRFC.
@@ -69,6 +74,7 @@ def bound(device: PimDevice, product: Product, channels: int) -> Bound:
         "MAC slots": (macs - 1) * step,
         "result latches": latches - tree - 1 if device.state_checks else 0,
         "data bus": (sums - 1) * max(device.gap(read, read), 1) + fills * fill_step if device.state_checks else fills,
+        "bus and latches": _bus_and_latches(device, product, channels, fills) if device.state_checks else 0,
         "command slots": macs + sums + fills - 1,
         "activation": 0,
     }
@@ -76,7 +82,7 @@ def bound(device: PimDevice, product: Product, channels: int) -> Bound:
     binding = max(resources, key=lambda name: resources[name])
     start = 1 + max(opening, first_fill)
     cycles = start + resources[binding] + tail
-    if binding in ("data bus", "command slots"):
+    if binding in ("data bus", "bus and latches", "command slots"):
         # The bus and the command slots may be busy while the row opens.
         banks = start + max(resources["MAC slots"], resources["result latches"]) + tail
         cycles = max(1 + resources[binding], banks)
@@ -90,3 +96,23 @@ def bound(device: PimDevice, product: Product, channels: int) -> Bound:
         cycles = max(cycles, start + resources["MAC slots"] + tail + served * blocked)
         resources["refresh"] = served * blocked
     return Bound(cycles, binding, tuple(resources.items()))
+
+
+def _bus_and_latches(device: PimDevice, product: Product, channels: int, fills: int) -> int:
+    """Clocks from the first command to the last read, by the argument above; 0 where reads and fills have no turnaround."""
+    mac, read, fill = device.one("mac").name, device.one("read").name, device.one("fill").name
+    latches, banks = device.organization.result_latches, device.organization.banks
+    step, tree = max(device.gap(mac, mac), 1), max(device.gap(mac, read), 1)
+    fill_step, back, forth = max(device.gap(fill, fill), 1), device.gap(read, fill), device.gap(fill, read)
+    if back + forth <= fill_step or not fills:
+        return 0
+    chunks = product.chunks(device)
+    outputs = product.pixels * product.out_channels
+    sums = ceil_div(ceil_div(outputs, banks), channels)
+    slots = ceil_div(ceil_div(outputs * chunks, banks), channels)
+    one = chunks * step + tree + 1 - step
+    found = []
+    for n in {1, max(sums // latches, 1), max(ceil_div(sums, latches), 1)}:
+        apart = max(step * (slots - n * latches * chunks), ceil_div(sums * one, latches) - n * one, 0)
+        found.append(fill_step * fills + n * (back + forth - fill_step) - back + apart)
+    return max(min(found), 0)

@@ -12,6 +12,7 @@ from nearbank.pim.baselines import newton_plus, newton_plus_plus
 from nearbank.pim.bound import Bound, bound
 from nearbank.pim.product import Compiled, Product
 from nearbank.pim.resident import resident
+from nearbank.pim.search import search
 from nearbank.sim import Timing, time_program
 
 __all__ = ["MAPPINGS", "LayerTiming", "compile_product", "time_product"]
@@ -20,6 +21,7 @@ MAPPINGS: Mapping[str, Callable[[PimDevice, Product, int], Compiled]] = {
     "newton+": newton_plus,
     "newton++": newton_plus_plus,
     "resident": resident,
+    "search": search,
 }
 
 
@@ -35,8 +37,9 @@ class LayerTiming:
     utilization: float
 
 
+@lru_cache(maxsize=512)
 def compile_product(device: PimDevice, product: Product, channels: int, mapping: str) -> Compiled:
-    """The program of ``product`` on ``channels`` channels.
+    """The program of ``product`` on ``channels`` channels; remembered for the life of the process.
 
     Raises:
         InputError: unknown mapping, or channels outside 1 to the device's number.

@@ -9,7 +9,9 @@ A result is read while the next is summed, ``lag`` multiplications into it, when
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from nearbank.devices import PimDevice
 from nearbank.pim.division import Deal, Rectangle
@@ -17,7 +19,7 @@ from nearbank.pim.emit import Dialect
 from nearbank.pim.product import Compiled, Product, Tile, ceil_div
 from nearbank.program import Affine, Loop, Node, Op, Program, Section, Var, loop
 
-__all__ = ["Choice", "tiled"]
+__all__ = ["Choice", "samples", "tiled"]
 
 
 @dataclass(frozen=True)
@@ -37,20 +39,41 @@ class Choice:
 
 def tiled(device: PimDevice, product: Product, channels: int, choice: Choice) -> Compiled:
     """Compile with the given choice. The caller sees to it that pieces fit a row and a buffer."""
-    chunks = product.chunks(device)
-    edges = [chunks * i // choice.pieces for i in range(choice.pieces + 1)]
-    pieces = tuple(zip(edges[:-1], edges[1:], strict=True))
+    pieces = _pieces(product.chunks(device), choice.pieces)
     sections: list[Section] = []
     tiles: dict[int, tuple[Tile, ...]] = {}
     for channel, share in enumerate(choice.deal.shares):
-        writer = _Writer(device, product, choice)
-        for number, (first, last) in enumerate(pieces):
-            for rectangle in share:
-                writer.rectangle(rectangle, number, first, last - first)
-        sections.append(Section((channel,), tuple(writer.nodes)))
-        tiles[channel] = tuple(writer.tiles)
+        nodes, placed = _share(device, product, choice, share)
+        sections.append(Section((channel,), nodes))
+        tiles[channel] = placed
     spans = tuple((first, last - first) for first, last in pieces)
     return Compiled(product, device, f"search: {choice}", channels, Program(device.name, tuple(sections)), pieces, tiles, spans)
+
+
+def samples(device: PimDevice, product: Product, choice: Choice) -> Iterator[Program]:
+    """One-channel programs, one for each kind of share there is, the fullest first: together they take as long as the whole,
+    since a channel's time depends on the sizes of its rectangles and not on where they lie."""
+    kinds: dict[tuple[tuple[int, int], ...], tuple[Rectangle, ...]] = {}
+    for share in choice.deal.shares:
+        kinds.setdefault(tuple((r.pixels, r.groups) for r in share), share)
+    for share in sorted(kinds.values(), key=lambda share: (-sum(r.units for r in share), -len(share), share)):
+        yield Program(device.name, (Section((0,), _share(device, product, choice, share)[0]),))
+
+
+def _pieces(chunks: int, count: int) -> tuple[tuple[int, int], ...]:
+    edges = [chunks * i // count for i in range(count + 1)]
+    return tuple(zip(edges[:-1], edges[1:], strict=True))
+
+
+def _share(
+    device: PimDevice, product: Product, choice: Choice, share: tuple[Rectangle, ...]
+) -> tuple[tuple[Node, ...], tuple[Tile, ...]]:
+    writer = _Writer(device, product, choice)
+    for number, (first, last) in enumerate(_pieces(product.chunks(device), choice.pieces)):
+        for rectangle in share:
+            writer.rectangle(rectangle, number, first, last - first)
+    writer.finish()
+    return tuple(writer.nodes), tuple(writer.tiles)
 
 
 @dataclass(frozen=True)
@@ -69,6 +92,7 @@ class _Writer:
         self.nodes: list[Node] = []
         self.tiles: list[Tile] = []
         self.row, self.opened = 0, False
+        self.pending: list[Node] = []
         self.wide = device.organization.buffer_columns
 
     # -- a rectangle ---------------------------------------------------------------------------------------------------
@@ -85,13 +109,45 @@ class _Writer:
             self._whole(blocks)
         else:
             for i, block in enumerate(blocks):
-                self._open(self.row + i)
-                self._between(block)
+                self._between(self.row + i, block)
         self.row += rows
 
-    def _open(self, row: int) -> None:
-        self.nodes += self.say.open(row, first=not self.opened)
+    def finish(self) -> None:
+        """Read what is still in a latch."""
+        self.nodes += self.pending
+        self.pending = []
+
+    def _open(self, row: int, buffer: int, source: Affine, columns: int) -> None:
+        """Open a row for new work whose first ``columns`` columns are brought in meanwhile."""
+        fills = [self.say.fill(buffer + at, source + at, n) for at, n in self._strips(columns)]
+        self.nodes += self._opening(row, fills)
+        self.pending = []
         self.opened = True
+
+    def _strips(self, columns: int) -> list[tuple[int, int]]:
+        """Fills cut so that one fits between two activates; all at once where a fill brings a whole buffer."""
+        if self.say.fill_op.columns > 1:
+            return [(at, min(self.wide, columns - at)) for at in range(0, columns, self.wide)]
+        names = self.say.activates
+        gap = max(self.device.gap(names[0], names[1]) if len(names) > 1 else 1, 1)
+        room = max(gap // max(self.device.gap(self.say.fill_op.name, self.say.fill_op.name), 1), 1)
+        edges = [min(i * room, columns) for i in range(len(names))] + [columns]
+        return [(low, high - low) for low, high in pairwise(edges) if high > low]
+
+    def _opening(self, row: int, fills: list[tuple[Node, ...]]) -> list[Node]:
+        """Close, read the last result while the banks precharge, open with the fills between the activates."""
+        nodes = list(self.say.open(row, first=not self.opened))
+        opens = len(self.say.activates)
+        head, acts = nodes[: len(nodes) - opens], nodes[len(nodes) - opens :]
+        out: list[Node] = [*head, *self.pending]
+        if self.say.fill_op.columns > 1:
+            for fill in fills:
+                out += fill
+            return out + acts
+        for i, act in enumerate(acts):
+            out.append(act)
+            out += fills[i] if i < len(fills) else ()
+        return out
 
     def _result(self, unit: _Unit, low: int) -> Affine:
         pixels, groups = self.product.pixels, self.product.groups(self.device)
@@ -105,34 +161,63 @@ class _Writer:
         if self.say.fill_op.columns == 1:
             pack = most = self.device.organization.buffer_capacity // self.count
         total = self.area.pixels
-        tiles = ceil_div(total, most)
-        tile = min(most, ceil_div(ceil_div(total, tiles), 1))
+        tile = ceil_div(total, ceil_div(total, most))
+        if pack > 1 and self.say.fill_op.columns > 1 and tile > pack:
+            tile = ceil_div(tile, pack) * pack  # whole fills
         full, rest = divmod(total, tile)
-        if len(blocks) == 1:
-            self._open(self.row)
-            self.nodes += loop("t", full, self._tile(blocks, [0], tile * Var("t"), tile, pack, opened=0))
-            if rest:
-                self.nodes += self._tile(blocks, [0], Affine(full * tile), rest, pack, opened=0)
-            return
+        first = tile if full else rest
+        columns = first * self.count
+        if self.say.fill_op.columns > 1:
+            columns = (first // pack) * self.wide + (first % pack) * self.count
+        self._open_tile(first, pack, columns)
         forth = list(range(len(blocks)))
-        self._open(self.row)
-        pairs = full // 2
-        body = (
-            *self._tile(blocks, forth, 2 * tile * Var("t"), tile, pack, opened=0),
-            *self._tile(blocks, forth[::-1], 2 * tile * Var("t") + tile, tile, pack, opened=forth[-1]),
-        )
-        self.nodes += loop("t", pairs, body)
-        at, order = pairs * 2, forth
-        for size in [tile] * (full % 2) + ([rest] if rest else []):
-            self.nodes += self._tile(blocks, order, Affine(at * tile), size, pack, opened=order[0])
+        self.nodes += self._rows(blocks, forth, Affine(0), first, pack)
+        if not full:
+            return
+        order = forth[::-1] if len(blocks) > 1 else forth
+        pairs, odd = divmod(full - 1, 2) if len(blocks) > 1 else (full - 1, 0)
+        step = 2 if len(blocks) > 1 else 1
+        if pairs:
+            base = step * tile * Var("t") + tile
+            # Every trip begins with the read that the one before left; which that is, a first writing tells.
+            for _ in range(2):
+                body = self._tile(blocks, order, base, tile, pack)
+                if step == 2:
+                    body += self._tile(blocks, order[::-1], base + tile, tile, pack)
+                left, self.pending = self.pending, _shifted(self.pending, "t", -1)
+            self.nodes += loop("t", pairs, body)
+            self.pending = _at(left, "t", pairs - 1)
+        at = 1 + pairs * step
+        for size in [tile] * odd + ([rest] if rest else []):
+            self.nodes += self._tile(blocks, order, Affine(at * tile), size, pack)
             at, order = at + 1, order[::-1]
 
-    def _tile(self, blocks: list[tuple[int, int]], order: list[int], base: Affine, size: int, pack: int, *, opened: int) -> list[Node]:
-        nodes = self._fill_tile(base, size, pack)
-        for index in order:
-            if index != opened:
-                nodes += self.say.open(self.row + index, first=False)
-            nodes += self._units(blocks[index], base, size, pack)
+    def _open_tile(self, size: int, pack: int, columns: int) -> None:
+        """Open the rectangle's first row while its first tile comes in."""
+        source = Affine(self.start * self.product.pixels + self.area.pixel * self.count)
+        if self.say.fill_op.columns == 1:
+            self._open(self.row, 0, source, columns)
+            return
+        self.nodes += self.pending
+        self.pending = []
+        self.nodes += self._fill_tile(Affine(0), size, pack)
+        self._open(self.row, 0, source, 0)
+
+    def _tile(self, blocks: list[tuple[int, int]], order: list[int], base: Affine, size: int, pack: int) -> list[Node]:
+        """A tile behind another: its last result is read, the buffers filled anew, the open row used first."""
+        nodes = [*self.pending, *self._fill_tile(base, size, pack)]
+        self.pending = []
+        return nodes + self._rows(blocks, order, base, size, pack)
+
+    def _rows(self, blocks: list[tuple[int, int]], order: list[int], base: Affine, size: int, pack: int) -> list[Node]:
+        """The sums of all rows on the tile in the buffers, the first of ``order`` being open; leaves the last read pending."""
+        nodes: list[Node] = []
+        for number, index in enumerate(order):
+            if number:
+                nodes += self._opening(self.row + index, [])
+                self.pending = []
+            done, self.pending = self._units(blocks[index], base, size, pack)
+            nodes += done
         return nodes
 
     def _fill_tile(self, base: Affine, size: int, pack: int) -> list[Node]:
@@ -147,8 +232,8 @@ class _Writer:
             nodes += self.say.fill(full * self.wide, (base + full * pack) * self.count + source, rest * self.count)
         return nodes
 
-    def _units(self, block: tuple[int, int], base: Affine, size: int, pack: int) -> list[Node]:
-        """All sums of a tile on the open row, each read ``lag`` multiplications into the next one."""
+    def _units(self, block: tuple[int, int], base: Affine, size: int, pack: int) -> tuple[list[Node], list[Node]]:
+        """All sums of a tile on the open row, each read ``lag`` multiplications into the next one; and the last read, apart."""
         low, high = block
         groups, lag, p = high - low, self.choice.lag, Var("p")
         nodes: list[Node] = []
@@ -179,10 +264,10 @@ class _Writer:
                 place = self.count * (p + one) + buffer
                 body += self._sum(g, place, number % latches, before, low, (number + -1) % latches)
             nodes += loop("p", here - 1, body)
-        if lag:
-            last = _Unit(base + (size - 1), groups - 1)
-            nodes += self.say.read((size * groups - 1) % self.device.organization.result_latches, self._result(last, low))
-        return nodes
+        if not lag:
+            return nodes, []
+        last = _Unit(base + (size - 1), groups - 1)
+        return nodes, list(self.say.read((size * groups - 1) % self.device.organization.result_latches, self._result(last, low)))
 
     def _sum(self, group: int, place: Affine, latch: Affine, before: _Unit | None, low: int, read: Affine | int) -> list[Node]:
         """One sum's multiplications with the read of the one before in their midst."""
@@ -198,15 +283,14 @@ class _Writer:
 
     # -- fill between ----------------------------------------------------------------------------------------------------
 
-    def _between(self, block: tuple[int, int]) -> None:
+    def _between(self, row: int, block: tuple[int, int]) -> None:
         low, high = block
         groups, count, total = high - low, self.count, self.area.pixels
         ring = self.device.organization.buffer_capacity // count
         step = 1 if groups % 2 == 0 else 2  # pixels a trip, so that a trip has an even number of sums
-        ahead = min(max(ring - step, step), total)
-        ahead = min(ahead, step)
+        ahead = min(step, total)
         source = self.start * self.product.pixels + self.area.pixel * count
-        self.nodes += self.say.fill(0, Affine(source), ahead * count)
+        self._open(row, 0, Affine(source), ahead * count)
         trips = max(total - ahead, 0) // step
         p = step * Var("p")
         before = self._trip(p, block, ring, step, fills=step * count, ahead=ahead, first=True)
@@ -222,7 +306,7 @@ class _Writer:
             self.nodes += body
             done += left
         last = _Unit(Affine(total - 1), groups - 1)
-        self.nodes += self.say.read((total * groups - 1) % 2, self._result(last, low))
+        self.pending = list(self.say.read((total * groups - 1) % 2, self._result(last, low)))
 
     def _trip(self, base: Affine, block: tuple[int, int], ring: int, step: int, *, fills: int, ahead: int, first: bool) -> list[Node]:
         """``step`` pixels' sums, with ``fills`` columns of the coming pixels between their multiplications."""
@@ -317,9 +401,7 @@ def _at(nodes: list[Node], var: str, value: int) -> list[Node]:
         if isinstance(node, Loop):
             out.append(Loop(node.var, node.count, tuple(_at(list(node.body), var, value))))
         else:
-            args = tuple(
-                Affine(a.const, tuple(t for t in a.terms if t[0] != var), a.mod) if value == 0 else _later(a, var, value)
-                for a in node.args
-            )
+            later = (_later(arg, var, value) for arg in node.args)
+            args = tuple(Affine(a.const, tuple(t for t in a.terms if t[0] != var), a.mod) for a in later)
             out.append(Op(node.command, args))
     return out

@@ -18,7 +18,7 @@ __all__ = ["make_plan"]
 
 def make_plan(
     graph: Graph, device: PimDevice, gpu: GpuModel, *, policy: str = "best", channels: int = 16, launch_us: float | None = None,
-    mapping: str = "resident", tick: Callable[[str], None] = lambda name: None,
+    mapping: str = "search", tick: Callable[[str], None] = lambda name: None,
 ) -> Plan:  # fmt: skip
     """Decide for every kernel of ``graph`` where it runs.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nearbank.errors import ProgramError
 
-__all__ = ["Affine", "Loop", "Node", "Op", "Program", "Section", "Var", "loop"]
+__all__ = ["Affine", "Loop", "Node", "Op", "Program", "Section", "Var", "commands", "loop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,15 @@ def flatten(parts: Iterable[Node | Iterable[Node]]) -> Iterator[Node]:
             yield part
         else:
             yield from part
+
+
+def commands(body: Iterable[Node], times: int = 1) -> Iterator[tuple[str, int]]:
+    """Each command of a nest with how often it is played."""
+    for node in body:
+        if isinstance(node, Loop):
+            yield from commands(node.body, times * node.count)
+        else:
+            yield node.command, times
 
 
 def _check(body: tuple[Node, ...], variables: tuple[str, ...]) -> None:
