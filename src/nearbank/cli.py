@@ -12,7 +12,7 @@ import typer
 
 from nearbank import __version__, devices, graph, pim, plan, program, runtime, sim, zoo
 from nearbank.errors import InputError, ModelError, NearbankError, near_matches
-from nearbank.program import pimflow
+from nearbank.program import aim, pimflow
 from nearbank.report import documents, output, tables
 from nearbank.report.progress import Progress
 
@@ -146,7 +146,7 @@ def simulate(
     option: OptionOption = None,
     json: JsonOption = None,
 ) -> None:
-    """Play command traces to the clock: PIMFlow's format or nearbank's own program text.
+    """Play traces to the clock: commands in PIMFlow's format, AiM's host instructions, or nearbank's own program text.
 
     Example: nearbank simulate layer.pim.gz --device newton-gddr6-pimflow --option gwrite_hiding=off
     """
@@ -162,7 +162,10 @@ def simulate(
             played = sim.time_stream(unit, stream, where=f"{file}, ")
             rows.append((file, played.cycles, unit.microseconds(played.cycles), dict(played.commands)))
         else:
-            timing = sim.time_program(unit, program.parse_program(text, where=file))
+            if aim.is_isr(text):
+                timing = sim.time_isr(unit, aim.parse_isr(text, where=file), where=f"{file}, ")
+            else:
+                timing = sim.time_program(unit, program.parse_program(text, where=file))
             rows.append((file, timing.cycles, unit.microseconds(timing.cycles), timing.commands))
     tick.close()
     tables.print_traces(rows)
@@ -192,6 +195,7 @@ def layer(
     Example: nearbank layer --pixels 12544 --in-channels 16 --out-channels 96 --verify
     """
     output.check_writable(json)
+    output.check_folder(emit)
     if format not in ("pimflow", "nearbank"):
         raise InputError("--format", value=format, bound=near_matches(format, ("pimflow", "nearbank")))
     unit, product = devices.device(device, _options(option)), pim.Product(pixels, in_channels, out_channels)
@@ -264,9 +268,15 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
+    except OSError as error:
+        # Files say so themselves (InputError): what is left is standard output, on a full disk.
+        sys.stdout = None
+        print(f"error: cannot write the standard output: {error.strerror or error}", file=sys.stderr)
+        sys.exit(2)
     except Exception as error:
         # Usage errors of the command line parser, which has no other public base to catch.
         if not hasattr(error, "format_message"):
             raise
-        print(f"error: {error.format_message()}", file=sys.stderr)
+        text = error.format_message()
+        print(text if text.startswith("Usage:") else f"error: {' '.join(text.split())}", file=sys.stderr)
         sys.exit(2)

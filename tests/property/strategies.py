@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from nearbank.devices import PimDevice
+from nearbank.devices import FUNCTION_ROW, PimDevice
 from nearbank.program import Affine, Loop, Node, Op, Program, Section
 
 
 @st.composite
 def programs(draw: st.DrawFn, device: PimDevice, *, most: int, deep: int = 4) -> Program:
     """A program of about ``most`` commands at the most: opens the row, fills every column, then a random nest of steps each of
-    which leaves the state as it found it (all banks open, latches empty)."""
+    which leaves the state as it found it (all banks open, latches empty, out of the register mode)."""
     sizes = device.organization
     names = {c.role: [x.name for x in device.by_role(c.role)] for c in device.commands}
     wide = device.one("fill").columns
@@ -29,13 +29,32 @@ def programs(draw: st.DrawFn, device: PimDevice, *, most: int, deep: int = 4) ->
         terms = tuple((v, 1) for v, _ in variables[-1:] if draw(st.booleans()))
         return Affine(draw(st.integers(0, 1)), terms) % sizes.result_latches
 
-    def activate() -> list[Node]:
-        return [Op(name, (Affine(draw(st.integers(0, 3))),)) for name in names["activate"]]
+    def activate(first: int = 0) -> list[Node]:
+        return [Op(name, (Affine(first + draw(st.integers(0, 3))),)) for name in names["activate"]]
+
+    def registers(*nodes: Node) -> list[Node]:
+        """Register commands, between switches of the mode if the device has modes."""
+        switch: list[Node] = [Op(name) for name in names.get("mode", ())]
+        return [*switch, *nodes, *switch]
 
     def step() -> list[Node]:
-        kind = draw(st.sampled_from(["sum", "sum", "fill", "row", "macs"]))
+        kinds = ["sum", "sum", "fill", "row", "macs", *(role for role in ("preset", "function") if role in names)]
+        kind = draw(st.sampled_from(kinds))
         if kind == "fill":
-            return [Op(names["fill"][0], (column(), Affine()))] * draw(st.integers(1, 3))
+            return registers(*[Op(names["fill"][0], (column(), Affine()))] * draw(st.integers(1, 3)))
+        if kind == "preset":
+            return registers(Op(names["preset"][0], (latch(), Affine())))
+        if kind == "function":
+            where, close = latch(), Op(names["precharge"][0])
+            read = registers(Op(names["read_function"][0], (where, Affine())))
+            return [
+                close,
+                *activate(FUNCTION_ROW),
+                Op(names["function"][0], (where, Affine())),
+                *read,
+                close,
+                *activate(),
+            ]
         if kind == "row":
             return [Op(names["precharge"][0]), *activate()]
         where, count = latch(), draw(st.integers(1, 40))
@@ -44,11 +63,11 @@ def programs(draw: st.DrawFn, device: PimDevice, *, most: int, deep: int = 4) ->
         buffer = column()
         inner: list[Node] = [Op(names["mac"][0], (Affine(0), buffer, where))]
         if draw(st.booleans()):
-            inner.append(Op(names["fill"][0], (column(), Affine())))
+            inner += registers(Op(names["fill"][0], (column(), Affine())))
         if buffer.mod and draw(st.booleans()):
             moving = Affine(buffer.const, tuple(sorted((*buffer.terms, (var, 1)))), buffer.mod)
             inner[0] = Op(names["mac"][0], (Affine(0), moving, where))
-        return [Loop(var, count, tuple(inner)), Op(names["read"][0], (where, Affine()))]
+        return [Loop(var, count, tuple(inner)), *registers(Op(names["read"][0], (where, Affine())))]
 
     def nest(depth: int, budget: int) -> list[Node]:
         out: list[Node] = []
@@ -64,7 +83,6 @@ def programs(draw: st.DrawFn, device: PimDevice, *, most: int, deep: int = 4) ->
                 out += step()
         return out
 
-    start: list[Node] = [
-        Op(names["fill"][0], (Affine(i * wide), Affine())) for i in range(sizes.buffer_capacity // wide)
-    ]
+    fills = (Op(names["fill"][0], (Affine(i * wide), Affine())) for i in range(sizes.buffer_capacity // wide))
+    start = registers(*fills)
     return Program(device.name, (Section((0,), (*activate(), *start, *nest(0, most))),))

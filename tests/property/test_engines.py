@@ -20,7 +20,7 @@ def variants() -> list[PimDevice]:
         options = device(name).options
         for values in itertools.product(*(choices for _, _, choices in options)):
             out.append(device(name, {key: value for (key, _, _), value in zip(options, values, strict=True)}))
-    return [d for d in out if not d.by_role("mode")]
+    return out
 
 
 @pytest.mark.parametrize("which", variants(), ids=lambda d: d.name + "".join(f" {k}={v}" for k, v, _ in d.options))

@@ -156,7 +156,7 @@ def _channel(device: PimDevice, product: Product, channels: int, channel: int, p
         writer = _Writer(Dialect(device), product, p, row, piece)
         for stretch, start, pixels, times in p.fills(product.pixels, which) if which < p.sets else ():
             strides = _strides(groups, pixels, p.cuts, channels // p.sets, member)
-            first = bool(strides) and not opened and device.state_checks
+            first = bool(strides) and not opened and bool(device.state_checks)
             body += _repeat(times, start, p.pack, partial(writer.fill, stretch, pixels, strides), first)
             opened |= bool(strides)
         row, piece = row + groups * len(p.starts), piece + p.cuts * len(p.starts)

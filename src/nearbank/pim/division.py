@@ -55,9 +55,7 @@ def _cut(total: int, parts: int) -> list[tuple[int, int]]:
 
 
 def _grid(pixels: int, groups: int, across: int, down: int) -> Deal:
-    shares = [
-        (Rectangle(p, n, g, m),) for g, m in _cut(groups, down) for p, n in _cut(pixels, across)
-    ]
+    shares = [(Rectangle(p, n, g, m),) for g, m in _cut(groups, down) for p, n in _cut(pixels, across)]
     return Deal(f"{across} over pixels x {down} over outputs", tuple(shares))
 
 
@@ -85,7 +83,8 @@ def deals(pixels: int, groups: int, channels: int) -> list[Deal]:
     found: dict[int, Deal] = {}
     for down in range(1, min(channels, groups) + 1):
         across = min(channels // down, pixels)
-        if across and ceil_div(groups, down) != ceil_div(groups, max(down - 1, 1)) or down == 1:
+        # A finer cut of the outputs that leaves the largest block as it was helps nobody.
+        if down == 1 or (across and ceil_div(groups, down) != ceil_div(groups, down - 1)):
             found[down] = _grid(pixels, groups, across, down)
     out = sorted(found.values(), key=lambda d: (d.most, d.columns))
     least = ceil_div(pixels * groups, channels)

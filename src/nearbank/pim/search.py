@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 from nearbank.devices import PimDevice
 from nearbank.errors import Infeasible
 from nearbank.pim.baselines import newton_plus, newton_plus_plus
 from nearbank.pim.bound import bound
-from nearbank.pim.division import Deal, deals
+from nearbank.pim.division import deals
 from nearbank.pim.product import Compiled, Product, ceil_div
 from nearbank.pim.resident import resident
 from nearbank.pim.tiled import Choice, samples, tiled
@@ -17,8 +18,9 @@ from nearbank.sim import time_program
 
 __all__ = ["search"]
 
-_DEALS = 3
-"""Deals tried, fewest units in the fullest channel first."""
+_DEALS, _TRIED, _HOPELESS = 5, 7, 1.35
+"""Deals looked at, fewest units in the fullest channel first; mappings timed exactly; and how much worse than the best a rough
+count may be. Wider ones cost search time in proportion."""
 
 
 def search(device: PimDevice, product: Product, channels: int) -> Compiled:
@@ -28,15 +30,15 @@ def search(device: PimDevice, product: Product, channels: int) -> Compiled:
         Infeasible: no mapping fits the device.
     """
     least = bound(device, product, channels).cycles
-    best: tuple[int, Choice | str] | None = None
+    best: tuple[int, Choice | _Compiler] | None = None
     for floor, choice in _choices(device, product, channels):
         if best is not None and (floor >= best[0] or best[0] <= least):
-            break
+            continue
         cycles = _cycles(device, product, choice, best[0] if best else None)
         if cycles is not None and (best is None or cycles < best[0]):
             best = (cycles, choice)
     problem: Infeasible | None = None
-    for name, baseline in _BASELINES.items():
+    for baseline in _BASELINES:
         try:
             compiled = baseline(device, product, channels)
         except Infeasible as error:
@@ -45,14 +47,16 @@ def search(device: PimDevice, product: Product, channels: int) -> Compiled:
         if best is None or (best[0] > least and _floor(device, compiled) < best[0]):
             cycles = time_program(device, compiled.program).cycles
             if best is None or cycles < best[0]:
-                best = (cycles, name)
+                best = (cycles, baseline)
     if best is None:
         raise problem or Infeasible("no mapping fits", demand=1, bound=0, unit="mappings", where=str(product))
-    choice = best[1]
-    return _BASELINES[choice](device, product, channels) if isinstance(choice, str) else tiled(device, product, channels, choice)
+    return (
+        tiled(device, product, channels, best[1]) if isinstance(best[1], Choice) else best[1](device, product, channels)
+    )
 
 
-_BASELINES = {"resident": resident, "newton++": newton_plus_plus, "newton+": newton_plus}
+_Compiler = Callable[[PimDevice, Product, int], Compiled]
+_BASELINES: tuple[_Compiler, ...] = (resident, newton_plus_plus, newton_plus)
 
 
 def _cycles(device: PimDevice, product: Product, choice: Choice, limit: int | None) -> int | None:
@@ -79,27 +83,64 @@ def _floor(device: PimDevice, compiled: Compiled) -> int:
 
 
 def _choices(device: PimDevice, product: Product, channels: int) -> list[tuple[int, Choice]]:
-    """(clocks it cannot undercut, choice), least first."""
+    """(clocks it cannot undercut, choice): the most promising by a rough count of clocks, best first."""
     sizes = device.organization
     chunks, groups = product.chunks(device), product.groups(device)
-    step = max(device.gap(device.one("mac").name, device.one("mac").name), 1)
-    tree = max(device.gap(device.one("mac").name, device.one("read").name), 1)
-    wide = min(sizes.columns, sizes.buffer_columns)
-    lags = (0,) if tree <= 1 or sizes.result_latches < 2 else (tree // step,)
+    costs = _Costs(device)
+    lag = 0 if costs.tree <= 1 or sizes.result_latches < 2 else costs.tree // costs.step
     fills = ["whole"]
     if device.one("fill").columns == 1 and sizes.result_latches == 2:
         fills += ["between", "between, pairs"]
-    fewest = ceil_div(chunks, wide)
-    out: list[tuple[int, Choice]] = []
+    fewest = ceil_div(chunks, min(sizes.columns, sizes.buffer_columns))
+    out: list[tuple[float, int, Choice]] = []
     for deal in deals(product.pixels, groups, channels)[:_DEALS]:
         for pieces in _pieces(device, chunks, fewest):
-            floor = deal.most * chunks * step
             for fill in fills:
-                if fill != "whole" and ceil_div(chunks, pieces) * 4 > sizes.buffer_capacity:
-                    continue
-                for lag in lags:
-                    out.append((floor, Choice(deal, pieces, fill, lag)))
-    return sorted(out, key=lambda item: item[0])
+                if fill == "whole" or ceil_div(chunks, pieces) * 4 <= sizes.buffer_capacity:
+                    choice = Choice(deal, pieces, fill, lag)
+                    out.append((costs.rough(choice, chunks), deal.most * chunks * costs.step, choice))
+    out.sort(key=lambda item: item[0])
+    return [(floor, choice) for rough, floor, choice in out[:_TRIED] if rough < _HOPELESS * out[0][0]]
+
+
+class _Costs:
+    """A device's clocks for a rough count: what the fullest channel's parts take, added or overlapped as the fill does."""
+
+    def __init__(self, device: PimDevice) -> None:
+        mac, read, fill = device.one("mac").name, device.one("read").name, device.one("fill")
+        names = [c.name for c in device.by_role("activate")]
+        self.device = device
+        self.step, self.tree = max(device.gap(mac, mac), 1), max(device.gap(mac, read), 1)
+        self.fill_step, self.width = max(device.gap(fill.name, fill.name), 1), fill.columns
+        self.turn = device.gap(read, fill.name) + device.gap(fill.name, read)
+        self.wait = device.gap(fill.name, mac)
+        self.open = sum(max(device.gap(a, b), 1) for a, b in pairwise(names)) + max(device.gap(names[-1], mac), 1)
+        if device.state_checks:
+            self.open += device.gap(device.one("precharge").name, names[0]) + device.gap(
+                mac, device.one("precharge").name
+            )
+
+    def rough(self, choice: Choice, chunks: int) -> float:
+        """Clocks of the fullest channel, to choose by and not to report."""
+        sizes = self.device.organization
+        share = max(choice.deal.shares, key=lambda s: sum(r.units for r in s))
+        one = ceil_div(chunks, choice.pieces)
+        latched = max(
+            one * self.step,
+            (one * self.step + self.tree + 1 - self.step) / sizes.result_latches if self.tree > 1 else 0,
+        )
+        total = 0.0
+        for r in share:
+            rows = ceil_div(r.groups, max(sizes.columns // one, 1))
+            tiles = ceil_div(r.pixels, max(sizes.buffer_capacity // one, 1))
+            sums, fills = r.units * latched, r.pixels * ceil_div(one, self.width) * self.fill_step
+            if choice.fill == "whole":
+                seams = tiles - 1 if rows > 1 else 0
+                total += sums + fills + tiles * (self.turn + self.wait) + (tiles * rows - seams) * self.open
+            else:
+                turns = r.units * (self.turn + self.tree) / (2 if "pairs" in choice.fill else 1)
+                total += max(sums, rows * fills + turns) + rows * self.open
+        return total * choice.pieces
 
 
 def _pieces(device: PimDevice, chunks: int, fewest: int) -> list[int]:

@@ -47,7 +47,9 @@ def tiled(device: PimDevice, product: Product, channels: int, choice: Choice) ->
         sections.append(Section((channel,), nodes))
         tiles[channel] = placed
     spans = tuple((first, last - first) for first, last in pieces)
-    return Compiled(product, device, f"search: {choice}", channels, Program(device.name, tuple(sections)), pieces, tiles, spans)
+    return Compiled(
+        product, device, f"search: {choice}", channels, Program(device.name, tuple(sections)), pieces, tiles, spans
+    )
 
 
 def samples(device: PimDevice, product: Product, choice: Choice) -> Iterator[Program]:
@@ -62,7 +64,7 @@ def samples(device: PimDevice, product: Product, choice: Choice) -> Iterator[Pro
 
 def _pieces(chunks: int, count: int) -> tuple[tuple[int, int], ...]:
     edges = [chunks * i // count for i in range(count + 1)]
-    return tuple(zip(edges[:-1], edges[1:], strict=True))
+    return tuple(pairwise(edges))
 
 
 def _share(
@@ -104,7 +106,9 @@ class _Writer:
         rows = ceil_div(area.groups, a_row)
         blocks = [(area.groups * i // rows, area.groups * (i + 1) // rows) for i in range(rows)]
         for i, (low, high) in enumerate(blocks):
-            self.tiles += [Tile(self.row + i, (g - low) * count, area.group + g, start, count) for g in range(low, high)]
+            self.tiles += [
+                Tile(self.row + i, (g - low) * count, area.group + g, start, count) for g in range(low, high)
+            ]
         if self.choice.fill == "whole":
             self._whole(blocks)
         else:
@@ -256,7 +260,9 @@ class _Writer:
             for g in range(groups):  # the first pixel, by itself
                 before = unit(Affine(0), g - 1) if g else (unit(Affine(-1), groups - 1) if first else None)
                 place = Affine(buffer)
-                nodes += self._sum(g, place, Affine((first * groups + g) % latches), before, low, (first * groups + g - 1) % latches)
+                nodes += self._sum(
+                    g, place, Affine((first * groups + g) % latches), before, low, (first * groups + g - 1) % latches
+                )
             body = []
             for g in range(groups):
                 number = groups * (p + one) + (first * groups + g)
@@ -267,9 +273,13 @@ class _Writer:
         if not lag:
             return nodes, []
         last = _Unit(base + (size - 1), groups - 1)
-        return nodes, list(self.say.read((size * groups - 1) % self.device.organization.result_latches, self._result(last, low)))
+        return nodes, list(
+            self.say.read((size * groups - 1) % self.device.organization.result_latches, self._result(last, low))
+        )
 
-    def _sum(self, group: int, place: Affine, latch: Affine, before: _Unit | None, low: int, read: Affine | int) -> list[Node]:
+    def _sum(
+        self, group: int, place: Affine, latch: Affine, before: _Unit | None, low: int, read: Affine | int
+    ) -> list[Node]:
         """One sum's multiplications with the read of the one before in their midst."""
         lag = min(self.choice.lag, self.count) if before is not None else self.count
         nodes: list[Node] = []
@@ -308,7 +318,9 @@ class _Writer:
         last = _Unit(Affine(total - 1), groups - 1)
         self.pending = list(self.say.read((total * groups - 1) % 2, self._result(last, low)))
 
-    def _trip(self, base: Affine, block: tuple[int, int], ring: int, step: int, *, fills: int, ahead: int, first: bool) -> list[Node]:
+    def _trip(
+        self, base: Affine, block: tuple[int, int], ring: int, step: int, *, fills: int, ahead: int, first: bool
+    ) -> list[Node]:
         """``step`` pixels' sums, with ``fills`` columns of the coming pixels between their multiplications."""
         low, high = block
         groups, count, lag = high - low, self.count, min(self.choice.lag, self.count)
@@ -357,8 +369,10 @@ class _Writer:
                 nodes += self.say.read(old, self._result(prior, low))
         return nodes
 
-    def _mix(self, *, column: int, place: Affine, latch: Affine, start: int, macs: int, base: Affine, at: int, fills: int, ring: int,
-             ahead: int, source: int) -> list[Node]:  # fmt: skip
+    def _mix(
+        self, *, column: int, place: Affine, latch: Affine, start: int, macs: int, base: Affine, at: int, fills: int,
+        ring: int, ahead: int, source: int,
+    ) -> list[Node]:  # fmt: skip
         """``fills`` fills, one behind each of as many multiplications (none: fills alone)."""
         k = Affine(0, (("k", 1),)) if fills > 1 else Affine(0)
         coming = self.count * base + (ahead * self.count + at)

@@ -11,35 +11,65 @@ from typing import Any
 
 from nearbank.errors import InputError
 
-__all__ = ["check_writable", "write_json", "write_lines"]
+__all__ = ["check_folder", "check_writable", "write_json", "write_lines"]
 
 
 def check_writable(path: Path | None) -> None:
-    """InputError unless ``path`` can be made: its folder is there and takes files."""
+    """InputError unless ``path`` can be made: its folder is there and takes files, and what is there may be written."""
     if path is None:
         return
     if path.is_dir():
         raise InputError("cannot write the file: it is a folder", where=str(path))
+    if path.exists() and not os.access(path, os.W_OK):
+        raise InputError("cannot write the file: Permission denied", where=str(path))
+    if _is_special(path):
+        return
+    real = path.resolve()
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+        with tempfile.NamedTemporaryFile(dir=real.parent, prefix=f".{real.name}."):
             pass
     except OSError as error:
         raise InputError(f"cannot write the file: {error.strerror}", where=str(path)) from None
 
 
+def check_folder(path: Path | None) -> None:
+    """InputError unless ``path`` is a folder that takes files, or can be made one. Makes nothing."""
+    if path is None:
+        return
+    there = path.absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        raise InputError("cannot make the folder: File exists", where=str(path))
+    check_writable(there / "program")
+
+
+def _is_special(path: Path) -> bool:
+    """A terminal, pipe or device: written to as it is, never replaced by a file."""
+    return path.exists() and not path.is_file()
+
+
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write text through a temporary file beside ``path``, so that a reader or a Ctrl-C never meets half of it."""
+    """Write text through a temporary file beside ``path``, so that a reader or a Ctrl-C never meets half of it.
+
+    A link stays a link: what it leads to is written. A pipe or a device is written to directly.
+    """
     temporary = None
     try:
+        if _is_special(path):
+            with path.open("w", encoding="utf-8") as file:
+                file.writelines(lines)
+            return
+        real = path.resolve()
         with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
-        ) as file:
-            temporary = Path(file.name)
-            file.writelines(lines)
+            "w", dir=real.parent, prefix=f".{real.name}.", delete=False, encoding="utf-8"
+        ) as new:
+            temporary = Path(new.name)
+            new.writelines(lines)
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)
-        temporary.replace(path)
+        temporary.replace(real)
         temporary = None
     except OSError as error:
         raise InputError(f"cannot write the file: {error.strerror}", where=str(path)) from None

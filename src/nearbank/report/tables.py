@@ -59,7 +59,8 @@ def print_plan(plan: Plan, device: PimDevice) -> None:
     notes = sorted({x.gpu_note for x in plan.layers if x.gpu_note})
     if notes:
         out.print(
-            f"GPU times that were not measured as they are: {sum(bool(x.gpu_note) for x in plan.layers)} of {len(plan.layers)} (--json says which)"
+            f"GPU times that were not measured as they are: {sum(bool(x.gpu_note) for x in plan.layers)} of "
+            f"{len(plan.layers)} (--json says which)"
         )
     moved = sum(x.target == "pim" for x in plan.layers)
     sums = _table("", "GPU only us", "planned us", "speedup", left=("",))
@@ -72,8 +73,8 @@ def print_plan(plan: Plan, device: PimDevice) -> None:
     )
     out.print(sums)
     out.print(
-        f"{moved} layers in memory, {system.launch_us:.2f} us each to launch: {moved * system.launch_us:.1f} us in the planned time. "
-        "Bias and activation ride on the next GPU kernel at no charge."
+        f"{moved} layers in memory, {system.launch_us:.2f} us each to launch: {moved * system.launch_us:.1f} us in the "
+        "planned time. Bias and activation ride on the next GPU kernel at no charge."
     )
     if totals.speedup < 1:
         out.print(
@@ -143,7 +144,8 @@ def print_device(device: PimDevice) -> None:
     refresh = device.refresh
     state = "on" if refresh.enabled else "off"
     out.print(
-        f"refresh {state}: every {refresh.interval} clocks, {refresh.where} {', '.join(refresh.commands)}, at most {refresh.postpone} owed"
+        f"refresh {state}: every {refresh.interval} clocks, {refresh.where} {', '.join(refresh.commands)}, "
+        f"at most {refresh.postpone} owed"
     )
     for name, value, choices in device.options:
         out.print(f"option {name} = {value} (of {', '.join(choices)})")
