@@ -17,7 +17,9 @@ channel, which has at least 1/C of the whole):
   f * fill + n * turns + max(MACs not done there, latch time not spent there); convex in n, so its least value is at an end or
   where the maximum's second part vanishes, at n = r / L.
 - Command slots: one command a clock: macs + reads + fills.
-- Activation: no sum before all banks have a row open: the activates, one behind the other, then nRCD.
+- Activation: no sum before all banks have a row open: the activates, one behind the other, then nRCD. And all banks of a row
+  multiply at once, so while rows change nothing else does: every weight stands in some row of some channel, at least
+  N*ceil(K/L)/B columns in all, and every row after a channel's first costs precharge and opening between two multiplications.
 - Refresh: one falls due every nREFI, must be served before the end, and keeps the banks from multiplying for nRFC.
 
 Every program starts with an activation (or a fill, if that takes longer) and ends with a result on its way; the largest
@@ -76,7 +78,7 @@ def bound(device: PimDevice, product: Product, channels: int) -> Bound:
         "data bus": (sums - 1) * max(device.gap(read, read), 1) + fills * fill_step if device.state_checks else fills,
         "bus and latches": _bus_and_latches(device, product, channels, fills) if device.state_checks else 0,
         "command slots": macs + sums + fills - 1,
-        "activation": 0,
+        "activation": _activation(device, product, channels, step) if device.state_checks else 0,
     }
     resources = {name: max(clocks, 0) for name, clocks in resources.items()}
     binding = max(resources, key=lambda name: resources[name])
@@ -86,7 +88,6 @@ def bound(device: PimDevice, product: Product, channels: int) -> Bound:
         # The bus and the command slots may be busy while the row opens.
         banks = start + max(resources["MAC slots"], resources["result latches"]) + tail
         cycles = max(1 + resources[binding], banks)
-    resources["activation"] = opening
     served = 0
     if device.refresh.enabled and device.refresh.where == "before":
         blocked = max(device.gap(device.one("refresh").name, activates[0]), 1)
@@ -116,3 +117,17 @@ def _bus_and_latches(device: PimDevice, product: Product, channels: int, fills: 
         apart = max(step * (slots - n * latches * chunks), ceil_div(sums * one, latches) - n * one, 0)
         found.append(fill_step * fills + n * (back + forth - fill_step) - back + apart)
     return max(min(found), 0)
+
+
+def _activation(device: PimDevice, product: Product, channels: int, step: int) -> int:
+    """Clocks from the first multiplication to the last, rows that must be opened between them included; averaged over channels."""
+    sizes = device.organization
+    names = [c.name for c in device.by_role("activate")]
+    mac, close = device.one("mac").name, device.one("precharge").name
+    slots = ceil_div(product.pixels * product.out_channels * product.chunks(device), sizes.banks)
+    columns = ceil_div(product.out_channels * product.chunks(device), sizes.banks)
+    again = ceil_div(columns, sizes.columns) - channels
+    opening = sum(max(device.gap(a, b), 1) for a, b in itertools.pairwise(names)) + max(device.gap(names[-1], mac), 1)
+    switch = max(device.gap(mac, close), 1) + max(device.gap(close, names[0]), 1) + opening
+    # A channel with m multiplications and r rows takes (m - r) steps and r - 1 switches at least; summed over channels.
+    return max(ceil_div(slots * step + max(again, 0) * (switch - step), channels) - step, 0)

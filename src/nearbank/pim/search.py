@@ -93,12 +93,15 @@ def _choices(device: PimDevice, product: Product, channels: int) -> list[tuple[i
         fills += ["between", "between, pairs"]
     fewest = ceil_div(chunks, min(sizes.columns, sizes.buffer_columns))
     out: list[tuple[float, int, Choice]] = []
-    for deal in deals(product.pixels, groups, channels)[:_DEALS]:
-        for pieces in _pieces(device, chunks, fewest):
+    units = product.pixels * groups
+    sets = [n for n in (1, 2, 4, 8, 16) if n == 1 or (n <= channels and n <= chunks and units < 4 * channels)]
+    dealt = [(n, deal) for n in sets for deal in deals(product.pixels, groups, channels // n)[:_DEALS]]
+    for n, deal in dealt:
+        for pieces in _pieces(device, chunks, max(fewest, n), n):
             for fill in fills:
                 if fill == "whole" or ceil_div(chunks, pieces) * 4 <= sizes.buffer_capacity:
-                    choice = Choice(deal, pieces, fill, lag)
-                    out.append((costs.rough(choice, chunks), deal.most * chunks * costs.step, choice))
+                    choice = Choice(deal, pieces, fill, lag, n)
+                    out.append((costs.rough(choice, chunks), deal.most * (chunks // n) * costs.step, choice))
     out.sort(key=lambda item: item[0])
     return [(floor, choice) for rough, floor, choice in out[:_TRIED] if rough < _HOPELESS * out[0][0]]
 
@@ -140,11 +143,12 @@ class _Costs:
             else:
                 turns = r.units * (self.turn + self.tree) / (2 if "pairs" in choice.fill else 1)
                 total += max(sums, rows * fills + turns) + rows * self.open
-        return total * choice.pieces
+        return total * choice.pieces / choice.sets
 
 
-def _pieces(device: PimDevice, chunks: int, fewest: int) -> list[int]:
+def _pieces(device: PimDevice, chunks: int, fewest: int, sets: int) -> list[int]:
     """In how many pieces to cut the reduction: as few as fit, and finer, since with shorter pieces a row serves more groups and
-    the buffers more pixels; the more so where a read costs no bus (a simulator's shortcut)."""
+    the buffers more pixels; the more so where a read costs no bus (a simulator's shortcut). A multiple of the sets."""
     finest = 3 if not device.state_checks else 8
-    return [n * fewest for n in (1, 2, 3, 4, 6) if n == 1 or chunks // (n * fewest) >= finest]
+    found = {ceil_div(n * fewest, sets) * sets for n in (1, 2, 3, 4, 6) if n == 1 or chunks // (n * fewest) >= finest}
+    return sorted(n for n in found if n <= chunks)

@@ -25,16 +25,19 @@ __all__ = ["Choice", "samples", "tiled"]
 @dataclass(frozen=True)
 class Choice:
     """A mapping: the deal over channels, in how many pieces the reduction is cut, how the buffers are filled (and, for
-    "between", whether results are read in pairs), and how many multiplications of the next sum precede a read."""
+    "between", whether results are read in pairs), and how many multiplications of the next sum precede a read. The deal is among
+    one of ``sets`` equal sets of channels, each of which does its part of the pieces."""
 
     deal: Deal
     pieces: int
     fill: str
     lag: int
+    sets: int = 1
 
     def __str__(self) -> str:
         cut = f", reduction in {self.pieces}" if self.pieces > 1 else ""
-        return f"{self.deal.name}, fill {self.fill}{cut}, read lag {self.lag}"
+        apart = f", {self.sets} sets of channels over inputs" if self.sets > 1 else ""
+        return f"{self.deal.name}{apart}, fill {self.fill}{cut}, read lag {self.lag}"
 
 
 def tiled(device: PimDevice, product: Product, channels: int, choice: Choice) -> Compiled:
@@ -42,10 +45,11 @@ def tiled(device: PimDevice, product: Product, channels: int, choice: Choice) ->
     pieces = _pieces(product.chunks(device), choice.pieces)
     sections: list[Section] = []
     tiles: dict[int, tuple[Tile, ...]] = {}
-    for channel, share in enumerate(choice.deal.shares):
-        nodes, placed = _share(device, product, choice, share)
-        sections.append(Section((channel,), nodes))
-        tiles[channel] = placed
+    for which in range(choice.sets):
+        for share in choice.deal.shares:
+            channel = len(sections)
+            nodes, tiles[channel] = _share(device, product, choice, share, which)
+            sections.append(Section((channel,), nodes))
     spans = tuple((first, last - first) for first, last in pieces)
     return Compiled(
         product, device, f"search: {choice}", channels, Program(device.name, tuple(sections)), pieces, tiles, spans
@@ -58,8 +62,14 @@ def samples(device: PimDevice, product: Product, choice: Choice) -> Iterator[Pro
     kinds: dict[tuple[tuple[int, int], ...], tuple[Rectangle, ...]] = {}
     for share in choice.deal.shares:
         kinds.setdefault(tuple((r.pixels, r.groups) for r in share), share)
+    pieces = _pieces(product.chunks(device), choice.pieces)
+    # Sets differ in the lengths of their pieces, by a column at most: one of each kind.
+    sets = {
+        tuple(last - first for first, last in _part(pieces, choice.sets, which)): which for which in range(choice.sets)
+    }
     for share in sorted(kinds.values(), key=lambda share: (-sum(r.units for r in share), -len(share), share)):
-        yield Program(device.name, (Section((0,), _share(device, product, choice, share)[0]),))
+        for which in sorted(sets.values()):
+            yield Program(device.name, (Section((0,), _share(device, product, choice, share, which)[0]),))
 
 
 def _pieces(chunks: int, count: int) -> tuple[tuple[int, int], ...]:
@@ -67,13 +77,20 @@ def _pieces(chunks: int, count: int) -> tuple[tuple[int, int], ...]:
     return tuple(pairwise(edges))
 
 
+def _part(pieces: tuple[tuple[int, int], ...], sets: int, which: int) -> tuple[tuple[int, int], ...]:
+    """The pieces that set ``which`` does."""
+    return pieces[len(pieces) * which // sets : len(pieces) * (which + 1) // sets]
+
+
 def _share(
-    device: PimDevice, product: Product, choice: Choice, share: tuple[Rectangle, ...]
+    device: PimDevice, product: Product, choice: Choice, share: tuple[Rectangle, ...], which: int
 ) -> tuple[tuple[Node, ...], tuple[Tile, ...]]:
     writer = _Writer(device, product, choice)
-    for number, (first, last) in enumerate(_pieces(product.chunks(device), choice.pieces)):
+    pieces = _pieces(product.chunks(device), choice.pieces)
+    first_piece = len(pieces) * which // choice.sets
+    for number, (first, last) in enumerate(_part(pieces, choice.sets, which)):
         for rectangle in share:
-            writer.rectangle(rectangle, number, first, last - first)
+            writer.rectangle(rectangle, first_piece + number, first, last - first)
     writer.finish()
     return tuple(writer.nodes), tuple(writer.tiles)
 
