@@ -258,6 +258,8 @@ def main() -> None:
     """Run the command line: errors are one line on standard error and exit status 2; Ctrl-C is 130."""
     try:
         status = app(standalone_mode=False)
+        if status == 130:  # the parser's own handling of Ctrl-C
+            raise KeyboardInterrupt
         sys.exit(status if isinstance(status, int) else 0)
     except NearbankError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
@@ -269,9 +271,9 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(141)
     except OSError as error:
-        # Files say so themselves (InputError): what is left is standard output, on a full disk.
+        # Files that the user named say so themselves (InputError): what is left is standard output, on a full disk.
         sys.stdout = None
-        print(f"error: cannot write the standard output: {error.strerror or error}", file=sys.stderr)
+        print(f"error: {error.filename or 'standard output'}: {error.strerror or error}", file=sys.stderr)
         sys.exit(2)
     except Exception as error:
         # Usage errors of the command line parser, which has no other public base to catch.

@@ -1,6 +1,30 @@
 """In: a device name or TOML file. Out: a PimDevice, frozen and checked. Knows numbers, not what is done with them."""
 
 from nearbank.devices.load import device, names
-from nearbank.devices.model import ROLES, Command, Numerics, Organization, PimDevice, Refresh, Rule
+from nearbank.devices.model import (
+    CHECKS,
+    FUNCTION_ROW,
+    REGISTER_ROLES,
+    ROLES,
+    Command,
+    Numerics,
+    Organization,
+    PimDevice,
+    Refresh,
+    Rule,
+)
 
-__all__ = ["ROLES", "Command", "Numerics", "Organization", "PimDevice", "Refresh", "Rule", "device", "names"]
+__all__ = [
+    "CHECKS",
+    "FUNCTION_ROW",
+    "REGISTER_ROLES",
+    "ROLES",
+    "Command",
+    "Numerics",
+    "Organization",
+    "PimDevice",
+    "Refresh",
+    "Rule",
+    "device",
+    "names",
+]

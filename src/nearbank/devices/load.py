@@ -5,12 +5,13 @@ from __future__ import annotations
 import fnmatch
 import tomllib
 from collections.abc import Mapping
+from dataclasses import MISSING
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from nearbank.devices.expr import evaluate
-from nearbank.devices.model import ROLES, Command, Numerics, Organization, PimDevice, Refresh, Rule
+from nearbank.devices.model import CHECKS, ROLES, Command, Numerics, Organization, PimDevice, Refresh, Rule
 from nearbank.errors import DeviceError, near_matches
 
 __all__ = ["device", "names"]
@@ -235,10 +236,20 @@ def _check_scope(rule: Rule, roles: dict[str, str], where: str) -> None:
         raise DeviceError("window", where=where, value=rule.window, bound=f"1 in scope {rule.scope!r}")
 
 
+def _state_checks(value: Any, where: str) -> tuple[str, ...]:
+    """``true`` for all, ``false`` for none, or a list of their names."""
+    if isinstance(value, bool):
+        return CHECKS if value else ()
+    for name in value if isinstance(value, list) else [value]:
+        if name not in CHECKS:
+            raise DeviceError("state_checks", where=where, value=name, bound=near_matches(str(name), CHECKS))
+    return tuple(name for name in CHECKS if name in value)
+
+
 def _build(table: Table, chosen: dict[str, str], where: str) -> PimDevice:
     sizes = _get(table, "organization", where, dict)
     _check_keys(sizes, "organization", where)
-    lacking = [k for k in Organization.__dataclass_fields__ if k not in sizes]
+    lacking = [k for k, f in Organization.__dataclass_fields__.items() if k not in sizes and f.default is MISSING]
     if lacking:
         raise DeviceError(f"missing organization.{lacking[0]}", where=where)
     organization = Organization(**sizes)
@@ -277,7 +288,8 @@ def _build(table: Table, chosen: dict[str, str], where: str) -> PimDevice:
         refresh=Refresh(_number(interval, where, "refresh.interval", least=1), ref["where"], points,
                         _number(ref.get("postpone", 1), where, "refresh.postpone", least=1), bool(ref.get("enabled", True))),
         end=tuple((k, evaluate(v, clocks, where=f"{where}, end.{k}")) for k, v in end.items()),
-        state_checks=bool(table.get("state_checks", True)), numerics=Numerics(numerics["operand"], str(numerics.get("source", ""))),
+        state_checks=_state_checks(table.get("state_checks", True), where),
+        numerics=Numerics(numerics["operand"], str(numerics.get("source", ""))),
         energy=tuple(energy), sources=tuple((k, str(v)) for k, v in table.get("sources", {}).items()),
         options=tuple((k, chosen[k], tuple(o.get("values", {}))) for k, o in options.items()), _timing=clocks,
     )  # fmt: skip

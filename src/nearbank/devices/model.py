@@ -10,7 +10,18 @@ from functools import cached_property
 
 from nearbank.errors import DeviceError
 
-__all__ = ["ROLES", "Command", "Numerics", "Organization", "PimDevice", "Refresh", "Rule"]
+__all__ = [
+    "CHECKS",
+    "FUNCTION_ROW",
+    "REGISTER_ROLES",
+    "ROLES",
+    "Command",
+    "Numerics",
+    "Organization",
+    "PimDevice",
+    "Refresh",
+    "Rule",
+]
 
 ROLES: Mapping[str, tuple[str, ...]] = {
     "activate": ("row",),
@@ -27,10 +38,22 @@ ROLES: Mapping[str, tuple[str, ...]] = {
 """What a command does, and its operands in order. buffer: column of the global buffers, counted through all of them;
 source: 32 B column of the host's input; result: index of a group of 16 results at the host; latch: result latch."""
 
+REGISTER_ROLES = frozenset(("fill", "preset", "read", "read_function"))
+"""Roles that move data to or from buffers and latches; a device with a mode command plays them in one mode, others in the other."""
+
+FUNCTION_ROW = 1 << 29
+"""The number of the first row that holds the table of an activation function; data rows count from 0."""
+
+CHECKS = ("range", "rows", "filled", "latches", "mode")
+"""States that a device may require, by name. range: operands within the device's sizes; rows: only closed banks are activated,
+MACs have their row open; filled: a MAC reads only buffer columns that were filled; latches: no sum is overwritten before
+it is read, nor read twice; mode: commands come in their mode (of a device that has a mode command)."""
+
 
 @dataclass(frozen=True)
 class Organization:
-    """Sizes of one device. A channel has ``bank_groups * banks_per_group`` banks of ``rows`` rows of ``columns`` columns."""
+    """Sizes of one device. A channel has ``bank_groups * banks_per_group`` banks of ``rows`` rows of ``columns`` columns, and
+    ``function_rows`` tables of activation functions, which are rows from `FUNCTION_ROW` on."""
 
     channels: int
     pim_channels: int
@@ -43,11 +66,15 @@ class Organization:
     global_buffers: int
     buffer_columns: int
     result_latches: int
+    function_rows: int = 0
 
     def __post_init__(self) -> None:
         for name, value in self.__dict__.items():
-            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 1 << 20:
-                raise DeviceError(name, where="organization", value=value, bound="a whole number from 1 to 1048576")
+            least = 0 if name == "function_rows" else 1
+            if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= 1 << 20:
+                raise DeviceError(
+                    name, where="organization", value=value, bound=f"a whole number from {least} to 1048576"
+                )
         if self.pim_channels > self.channels:
             raise DeviceError(
                 "pim_channels",
@@ -76,6 +103,10 @@ class Organization:
     def buffer_capacity(self) -> int:
         """Columns of ``column_bytes`` that all global buffers of a channel hold."""
         return self.global_buffers * self.buffer_columns
+
+    def is_row(self, row: int) -> bool:
+        """Whether there is a row of that number, of data or of an activation function."""
+        return 0 <= row < self.rows or FUNCTION_ROW <= row < FUNCTION_ROW + self.function_rows
 
 
 @dataclass(frozen=True)
@@ -130,7 +161,10 @@ class Numerics:
 
 @dataclass(frozen=True)
 class PimDevice:
-    """One PIM device, options applied. ``timing`` in clocks; ``clock_mhz`` in MHz; ``energy`` name -> (value, unit, source)."""
+    """One PIM device, options applied. ``timing`` in clocks; ``clock_mhz`` in MHz; ``energy`` name -> (value, unit, source).
+
+    ``state_checks``: those of `CHECKS` that its commands are held to; none for a device that plays anything.
+    """
 
     name: str
     about: str
@@ -141,7 +175,7 @@ class PimDevice:
     rules: tuple[Rule, ...]
     refresh: Refresh
     end: tuple[tuple[str, int], ...]
-    state_checks: bool
+    state_checks: tuple[str, ...]
     numerics: Numerics
     energy: tuple[tuple[str, float, str, str], ...]
     sources: tuple[tuple[str, str], ...]
@@ -173,6 +207,10 @@ class PimDevice:
         apart = not groups[before] & groups[after]
         rules = (r for r in self.rules if before in r.before and after in r.after and r.window == 1)
         return max((r.gap for r in rules if not (r.scope == "bank_group" and apart)), default=0)
+
+    def requires(self, check: str) -> bool:
+        """Whether commands are held to one of `CHECKS`."""
+        return bool(self.state_checks) and check in self.state_checks
 
     def microseconds(self, cycles: float) -> float:
         """Clocks to microseconds."""

@@ -17,8 +17,11 @@ from nearbank.program.ir import Affine, Loop, Node, Op, Program, Section
 
 __all__ = ["format_program", "parse_program"]
 
-_TERM = re.compile(r"([+-]?)(?:(\d+)\*)?([A-Za-z_]\w*|\d+)")
-_AFFINE = re.compile(r"\(([^()]+)\)%(\d+)|([^()%]+)%(\d+)|([^()%]+)")
+# Numbers of eighteen digits at most, so that all of them are 64-bit.
+_TERM = re.compile(r"([+-]?)(?:(\d{1,18})\*)?([A-Za-z_]\w*|\d{1,18})")
+_AFFINE = re.compile(r"\(([^()]+)\)%(\d{1,18})|([^()%]+)%(\d{1,18})|([^()%]+)")
+_NUMBER = re.compile(r"\d{1,9}")
+_RESERVED = ("program", "channels", "loop")
 
 
 def format_program(program: Program) -> str:
@@ -62,15 +65,15 @@ def parse_program(text: str, *, where: str = "program") -> Program:
             continue
         if words[0] == "program" and len(words) == 2 and not device:
             device = words[1]
-        elif words[0] == "channels" and len(stack) == 1 and all(w.isdigit() for w in words[1:]) and len(words) > 1:
+        elif words[0] == "channels" and len(stack) == 1 and all(map(_NUMBER.fullmatch, words[1:])) and len(words) > 1:
             close()
             channels = tuple(map(int, words[1:]))
-        elif words[0] == "loop" and len(words) == 4 and words[3] == "{" and words[2].isdigit():
+        elif words[0] == "loop" and len(words) == 4 and words[3] == "{" and _NUMBER.fullmatch(words[2]):
             stack.append((words[1], int(words[2]), []))
         elif words == ["}"] and len(stack) > 1:
             var, count, body = stack.pop()
             stack[-1][2].append(Loop(var, count, tuple(body)))
-        elif channels is not None and re.fullmatch(r"[A-Za-z_]\w*", words[0]):
+        elif channels is not None and words[0] not in _RESERVED and re.fullmatch(r"[A-Za-z_]\w*", words[0]):
             stack[-1][2].append(Op(words[0], tuple(_affine(w, here) for w in words[1:])))
         else:
             raise ProgramError("cannot read the line", where=here, value=raw.strip())

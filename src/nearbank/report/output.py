@@ -24,12 +24,15 @@ def check_writable(path: Path | None) -> None:
         raise InputError("cannot write the file: Permission denied", where=str(path))
     if _is_special(path):
         return
-    real = path.resolve()
+    _check_takes_files(path.resolve().parent, path, "cannot write the file")
+
+
+def _check_takes_files(folder: Path, path: Path, what: str) -> None:
     try:
-        with tempfile.NamedTemporaryFile(dir=real.parent, prefix=f".{real.name}."):
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{path.name}."):
             pass
     except OSError as error:
-        raise InputError(f"cannot write the file: {error.strerror}", where=str(path)) from None
+        raise InputError(f"{what}: {error.strerror}", where=str(path)) from None
 
 
 def check_folder(path: Path | None) -> None:
@@ -41,7 +44,7 @@ def check_folder(path: Path | None) -> None:
         there = there.parent
     if not there.is_dir():
         raise InputError("cannot make the folder: File exists", where=str(path))
-    check_writable(there / "program")
+    _check_takes_files(there, path, "cannot write to the folder")
 
 
 def _is_special(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """In: a Program and a PimDevice. Out: cycles, values or energy. Knows no convolution."""
 
 from nearbank.sim.fast import time_program_fast as time_program
+from nearbank.sim.frontend import time_isr
 from nearbank.sim.oracle import oracle
 from nearbank.sim.reference import time_program as time_program_reference
 from nearbank.sim.reference import time_stream
@@ -13,6 +14,7 @@ __all__ = [
     "oracle",
     "play_values",
     "round_operands",
+    "time_isr",
     "time_program",
     "time_program_reference",
     "time_stream",

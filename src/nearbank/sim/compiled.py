@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import gcd, lcm
 
-from nearbank.devices import PimDevice
+from nearbank.devices import FUNCTION_ROW, PimDevice
 from nearbank.errors import ProgramError, near_matches
 from nearbank.program import Affine, Loop, Node
 from nearbank.sim.rules import RuleTable
@@ -41,6 +41,7 @@ class CompiledLoop:
     cycle: int
     fills: bool
     innermost: bool
+    single: bool
     memo: dict[object, object] = field(default_factory=dict)
 
 
@@ -84,7 +85,7 @@ class _Compiler:
             raise ProgramError("unknown command", value=name, bound=near_matches(name, self.index))
         op = self.index[name]
         role = self.table.roles[op]
-        if self.device.state_checks:
+        if self.device.requires("range"):
             self._check_ranges(op, role, args, ranges)
         zero = Affine()
         operands = [_fix(args[i], channel) if i < len(args) else zero for i in range(3)]
@@ -107,6 +108,8 @@ class _Compiler:
             if arg.mod and not 0 <= low <= high < arg.mod:
                 step = gcd(arg.mod, *(f for _, f in arg.terms))
                 low, high = arg.const % step, arg.mod - step + arg.const % step
+            if what == "row" and low >= FUNCTION_ROW:
+                low, high, limit = low - FUNCTION_ROW, high - FUNCTION_ROW, self.device.organization.function_rows
             if low < 0 or high >= limit:
                 raise ProgramError(
                     what, where=self.table.names[op], value=low if low < 0 else high, bound=f"0 to {limit - 1}"
@@ -129,8 +132,9 @@ class _Compiler:
                 cycle = lcm(cycle, use.mod // gcd(use.mod, factor)) if use.mod and cycle else 0
         outer = tuple(Affine(u.const, t, u.mod) for u in uses if (t := tuple(x for x in u.terms if x[0] != node.var)))
         self.loops += 1
+        single = len(body) == 1 and isinstance(body[0], CompiledOp) and not dict(body[0].latch.terms).get(node.var)
         innermost = all(isinstance(child, CompiledOp) for child in body)
-        return CompiledLoop(self.loops, node.var, node.count, body, tuple(uses), outer, cycle, fills, innermost)
+        return CompiledLoop(self.loops, node.var, node.count, body, tuple(uses), outer, cycle, fills, innermost, single)
 
 
 def _fix(arg: Affine, channel: int) -> Affine:

@@ -80,7 +80,10 @@ class _Engine:
     def __init__(self, device: PimDevice, table: RuleTable) -> None:
         self.device, self.table = device, table
         n, latches = len(table.names), device.organization.result_latches
-        self.checks, self.refresh = device.state_checks, device.refresh
+        self.checks, self.refresh = bool(device.state_checks), device.refresh
+        self.checks_rows, self.checks_filled = device.requires("rows"), device.requires("filled")
+        self.checks_latches = device.requires("latches")
+        self.checks_mode = device.requires("mode") and table.mode >= 0
         # Gaps of one clock say no more than "one command a clock", which `now + 1` says already.
         self.push = [
             [(a, gap) for a in range(n) for b, gap in table.fixed[a] if b == op and gap > 1] for op in range(n)
@@ -89,12 +92,13 @@ class _Engine:
         self.waits_latch = [bool(table.latch[a]) for a in range(n)]
         self.fill_gaps = [[(a, gap) for a in range(n) for b, gap in table.buffer[a] if b == op] for op in range(n)]
         self.waits_fill = [bool(table.buffer[a]) for a in range(n)]
+        self.own_gap = [max(max((gap for b, gap in table.fixed[op] if b == op), default=1), 1) for op in range(n)]
         self.ending = tuple(op for op, _ in table.end)
         self.latch_count = latches
         self.now, self.ready, self.latch_ready = 0, [0] * n, [0] * (n * latches)
         self.histories: list[list[int]] = [[] for _ in table.windows]
         self.pending: dict[tuple[int, int], int] = {}
-        self.open, self.filled, self.newest = 0, 0, -1
+        self.open, self.filled, self.newest, self.in_registers = 0, 0, -1, False
         self.latches = [""] * latches
         self.counts, self.last_end = [0] * n, [-1] * n
         self.due = device.refresh.interval if device.refresh.enabled else _NEVER
@@ -104,6 +108,8 @@ class _Engine:
     def run(self, body: tuple[CompiledOp | CompiledLoop, ...]) -> ChannelTiming:
         self._body(body)
         if self.refresh.enabled and self.refresh.where == "before" and self.now >= self.due:
+            if self.in_registers:
+                self._issue(self.table.mode, "mode", 0, 0)
             if self.open:
                 self._issue(self.table.precharge, "precharge", 0, 0)
             while self.now >= self.due:
@@ -189,10 +195,12 @@ class _Engine:
             self.open &= ~self.table.groups[op]
         elif role == "fill":
             self._fill(op, buffer, clock)
+        elif role == "mode":
+            self.in_registers = not self.in_registers
 
     def _fill(self, op: int, buffer: int, clock: int) -> None:
         width = self.table.columns[op]
-        if self.checks:
+        if self.checks_filled:
             self.filled |= ((1 << width) - 1) << buffer
         for after, gap in self.fill_gaps[op]:
             for column in range(buffer, buffer + width):
@@ -202,18 +210,23 @@ class _Engine:
 
     def _state(self, op: int, role: str, buffer: int, latch: int) -> None:
         wrong, value = "", None
-        if role in ("mac", "function") and self.table.groups[op] & ~self.open:
+        rows, latches = self.checks_rows, self.checks_latches
+        if self.checks_mode and op != self.table.mode and (op in self.table.registers) != self.in_registers:
+            wrong = "needs a switch of the mode before it"
+        elif rows and role in ("mac", "function") and self.table.groups[op] & ~self.open:
             wrong = "needs its row open in all banks, but a bank is closed"
-        elif role == "activate" and self.open & self.table.groups[op]:
+        elif rows and role == "activate" and self.open & self.table.groups[op]:
             wrong = "activates a bank that is already open"
-        elif role == "mac" and not self.filled >> buffer & 1:
+        elif self.checks_filled and role == "mac" and not self.filled >> buffer & 1:
             wrong, value = "reads a buffer column that was never filled", buffer
-        elif role == "mac" and self.latches[latch] == "done":
+        elif latches and role == "mac" and self.latches[latch] == "done":
             wrong, value = "accumulates into a latch whose result has not been read", latch
-        elif role in ("read", "read_function") and not self.latches[latch]:
+        elif latches and role in ("read", "read_function") and not self.latches[latch]:
             wrong, value = "reads a latch that holds no result", latch
         if wrong:
             raise ProgramError(wrong, where=f"command {sum(self.counts) + 1}, {self.table.names[op]}", value=value)
+        if not latches:
+            return
         if role in ("mac", "preset", "function"):
             if self.newest not in (-1, latch) and self.latches[self.newest] == "sum":
                 self.latches[self.newest] = "done"
@@ -232,6 +245,8 @@ class _Engine:
 
     def _remembered(self, node: CompiledLoop) -> None:
         """A loop met in a relative state that it was met in before has the same effect, if no refresh comes between."""
+        if node.single and self._run(node):
+            return
         key = (tuple([u.value(self.env) for u in node.outer]), self._key())
         known: Any = node.memo.get(key)
         if known is not None:
@@ -253,6 +268,63 @@ class _Engine:
             ends = [(op, self.last_end[op] - start) for op in self.ending if counts[op]]
             node.memo[key] = (self.now - start, counts, ends, self.was_closed, self._key())
         self.was_closed |= outer_closed
+
+    def _run(self, node: CompiledLoop) -> bool:
+        """A run of one command, at one go: False, and nothing done, where a refresh or a fill under way may come between."""
+        only: Any = node.body[0]
+        op, role, count, table = only.op, only.role, node.count, self.table
+        if role not in ("mac", "fill") or table.windows:
+            return False
+        self.env[node.var] = 0
+        first = only.buffer.value(self.env)
+        latch = only.latch.value(self.env)
+        del self.env[node.var]
+        width = table.columns[op]
+        step = dict(only.buffer.terms).get(node.var, 0)
+        columns = 0
+        if step:
+            if step != width or (only.buffer.mod and first + count * step > only.buffer.mod):
+                return False
+            columns = ((1 << count * width) - 1) << first
+        else:
+            columns = ((1 << width) - 1) << first
+        gap = self.own_gap[op]
+        clock = self._probe(op, first, latch)
+        last = clock + (count - 1) * gap
+        if last >= self._limit(closed=not self.open):
+            return False
+        if role == "mac" and self.waits_fill[op]:
+            if self.checks and columns & ~self.filled:
+                return False
+            for (after, column), ready in self.pending.items():
+                if ready > clock and after == op and columns >> column & 1:
+                    return False
+        if not self.open:
+            self.was_closed = True
+        # The first by the book, the last for its mark on what follows; those between leave none that the last does not.
+        self._issue(op, role, first, latch)
+        if count > 1:
+            self.counts[op] += count - 2
+            self.now = last - 1
+            self.ready[op] = max(self.ready[op], last)
+            self._issue(op, role, first + (count - 1) * step, latch)
+        if role == "fill" and step:
+            self._fill_run(op, first, count, width, clock, gap, columns)
+        return True
+
+    def _fill_run(self, op: int, first: int, count: int, width: int, clock: int, gap: int, columns: int) -> None:
+        """The fills between the first and the last: all columns filled, those of late on their way."""
+        if self.checks:
+            self.filled |= columns
+        for after, wait in self.fill_gaps[op]:
+            late = max(count - 1 - wait // gap, 0)
+            for i in range(late):
+                for column in range(first + i * width, first + (i + 1) * width):
+                    self.pending.pop((after, column), None)
+            for i in range(late, count):
+                for column in range(first + i * width, first + (i + 1) * width):
+                    self.pending.pop((after, column), None)
+                    self.pending[after, column] = clock + i * gap + wait
 
     def _limit(self, closed: bool) -> int:
         """The first clock in which a refresh may be taken."""
@@ -311,7 +383,7 @@ class _Engine:
             i += 1
         env.pop(var, None)
         self.was_closed |= any_closed | outer_closed
-        if free and self.checks and node.fills:
+        if free and self.checks_filled and node.fills:
             self.filled |= self._mask(node, "fill")
 
     def _skip(
@@ -348,7 +420,7 @@ class _Engine:
         numbers do not matter to time."""
         if not any(child.buffer.terms for child in node.body if isinstance(child, CompiledOp)):
             return False
-        if not self.checks and not any(self.waits_fill):
+        if not self.checks_filled and not any(self.waits_fill):
             return True
         reads = self._mask(node, "mac")
         now = self.now + 1
@@ -356,7 +428,7 @@ class _Engine:
         for (_, column), clock in self.pending.items():
             if clock > now:
                 busy |= 1 << column
-        return not reads & (self._mask(node, "fill") | busy) and (not self.checks or not reads & ~self.filled)
+        return not reads & (self._mask(node, "fill") | busy) and (not self.checks_filled or not reads & ~self.filled)
 
     def _mask(self, node: CompiledLoop, role: str) -> int:
         mask = 0
@@ -398,12 +470,14 @@ class _Engine:
         return (
             tuple([r - now if r > floor else 1 for r in self.ready]),
             tuple([r - now if r > floor else 1 for r in self.latch_ready]),
-            tuple(self.latches), self.newest, self.open, self.filled if fills else 0, pending, histories,
+            tuple(self.latches), self.newest, self.open, self.in_registers, self.filled if fills else 0, pending, histories,
         )  # fmt: skip
 
     def _restore(self, snapshot: Snapshot) -> None:
         now = self.now
-        ready, latch_ready, latches, self.newest, self.open, self.filled, pending, histories = snapshot
+        ready, latch_ready, latches, self.newest, self.open, self.in_registers, self.filled, pending, histories = (
+            snapshot
+        )
         self.ready = [r + now for r in ready]
         self.latch_ready = [r + now for r in latch_ready]
         self.latches = list(latches)

@@ -15,12 +15,13 @@ class Machine:
     """One channel that commands are issued to: its clock, its rules' memory, and its state.
 
     State is apart from timing: ``open`` bank groups (bit mask), ``filled`` buffer columns, ``latches`` (what each result latch
-    holds: "" nothing, "sum" a running sum, "done" a sum that a later accumulation has overtaken and that waits to be read).
+    holds: "" nothing, "sum" a running sum, "done" a sum that a later accumulation has overtaken and that waits to be read),
+    ``in_registers`` (which mode it is in). ``arrival`` is the clock before which no command is there to be issued.
     """
 
     def __init__(self, device: PimDevice) -> None:
         self.device, self.table = device, rule_table(device)
-        self.now = 0
+        self.now = self.arrival = 0
         self.last: dict[int, int] = {}
         self.last_fill: dict[tuple[int, int], int] = {}
         self.last_latch: dict[tuple[int, int], int] = {}
@@ -28,13 +29,14 @@ class Machine:
         self.open, self.filled = 0, set[int]()
         self.latches = [""] * device.organization.result_latches
         self.newest = -1
+        self.in_registers = False
         self.counts = [0] * len(self.table.names)
         self.due = device.refresh.interval
         self.end = 0
 
     def probe(self, op: int, args: tuple[int, ...]) -> int:
         """The clock in which ``op`` may issue, by the rules alone. Changes nothing."""
-        table, earliest = self.table, self.now + 1
+        table, earliest = self.table, max(self.now + 1, self.arrival)
         for before, gap in table.fixed[op]:
             if before in self.last:
                 earliest = max(earliest, self.last[before] + gap)
@@ -53,8 +55,7 @@ class Machine:
     def issue(self, op: int, args: tuple[int, ...] = (0, 0, 0)) -> int:
         """Issue ``op`` as early as it may, after the state it needs has been checked; returns its clock."""
         table = self.table
-        if self.device.state_checks:
-            self._check(op, args)
+        self._check(op, args)
         clock = self.probe(op, args)
         self.now = clock
         self.last[op] = clock
@@ -79,46 +80,57 @@ class Machine:
             self._accumulate(op, args, clock)
         elif role in ("read", "read_function"):
             self.last_latch[op, args[0]] = clock
-            if self.device.state_checks:
+            if self.device.requires("latches"):
                 self.latches[args[0]] = ""
+        elif role == "mode":
+            self.in_registers = not self.in_registers
         return clock
 
     def _accumulate(self, op: int, args: tuple[int, ...], clock: int) -> None:
         latch = self._latch(op, args)
         self.last_latch[op, latch] = clock
-        if self.device.state_checks:
+        if self.device.requires("latches"):
             if self.newest not in (-1, latch) and self.latches[self.newest] == "sum":
                 self.latches[self.newest] = "done"
             self.latches[latch], self.newest = "sum", latch
 
     def _check(self, op: int, args: tuple[int, ...]) -> None:
-        role, name, sizes = self.table.roles[op], self.table.names[op], self.device.organization
-        if role == "activate" and self.open & self.table.groups[op]:
-            raise ProgramError("activates a bank that is already open", where=name)
-        if role == "activate" and not 0 <= args[0] < sizes.rows:
-            raise ProgramError("row", where=name, value=args[0], bound=f"0 to {sizes.rows - 1}")
-        if role in ("mac", "function") and self.table.groups[op] & ~self.open:
-            raise ProgramError("needs its row open in all banks, but a bank is closed", where=name)
-        if role == "mac":
-            if not 0 <= args[0] < sizes.columns:
-                raise ProgramError("column", where=name, value=args[0], bound=f"0 to {sizes.columns - 1}")
-            if args[1] not in self.filled:
-                raise ProgramError("reads a buffer column that was never filled", where=name, value=args[1])
-        if role == "fill" and not 0 <= args[0] <= sizes.buffer_capacity - self.table.columns[op]:
-            raise ProgramError(
-                "buffer column",
-                where=name,
-                value=args[0],
-                bound=f"0 to {sizes.buffer_capacity - self.table.columns[op]}",
-            )
-        if role in ("mac", "preset", "function", "read", "read_function"):
+        """The state that ``op`` needs, as far as the device requires it."""
+        role, name, needs = self.table.roles[op], self.table.names[op], self.device.requires
+        if needs("mode") and self.table.mode not in (-1, op) and (op in self.table.registers) != self.in_registers:
+            raise ProgramError("needs a switch of the mode before it", where=name)
+        if needs("rows"):
+            if role == "activate" and self.open & self.table.groups[op]:
+                raise ProgramError("activates a bank that is already open", where=name)
+            if role in ("mac", "function") and self.table.groups[op] & ~self.open:
+                raise ProgramError("needs its row open in all banks, but a bank is closed", where=name)
+        if needs("range"):
+            self._check_range(op, args)
+        if needs("filled") and role == "mac" and args[1] not in self.filled:
+            raise ProgramError("reads a buffer column that was never filled", where=name, value=args[1])
+        if needs("latches") and role in ("mac", "read", "read_function"):
             latch = self._latch(op, args)
-            if not 0 <= latch < sizes.result_latches:
-                raise ProgramError("result latch", where=name, value=latch, bound=f"0 to {sizes.result_latches - 1}")
             if role == "mac" and self.latches[latch] == "done":
                 raise ProgramError("accumulates into a latch whose result has not been read", where=name, value=latch)
             if role in ("read", "read_function") and not self.latches[latch]:
                 raise ProgramError("reads a latch that holds no result", where=name, value=latch)
+
+    def _check_range(self, op: int, args: tuple[int, ...]) -> None:
+        role, name, sizes = self.table.roles[op], self.table.names[op], self.device.organization
+        wide = self.table.columns[op]
+        if role == "activate" and not sizes.is_row(args[0]):
+            raise ProgramError("row", where=name, value=args[0], bound=f"0 to {sizes.rows - 1}")
+        if role == "mac":
+            for what, value, limit in (("column", args[0], sizes.columns), ("buffer", args[1], sizes.buffer_capacity)):
+                if not 0 <= value < limit:
+                    raise ProgramError(what, where=name, value=value, bound=f"0 to {limit - 1}")
+        if role == "fill" and not 0 <= args[0] <= sizes.buffer_capacity - wide:
+            bound = f"0 to {sizes.buffer_capacity - wide}"
+            raise ProgramError("buffer column", where=name, value=args[0], bound=bound)
+        if role in ("mac", "preset", "function", "read", "read_function"):
+            latch = self._latch(op, args)
+            if not 0 <= latch < sizes.result_latches:
+                raise ProgramError("result latch", where=name, value=latch, bound=f"0 to {sizes.result_latches - 1}")
 
     def owed(self, clock: int) -> int:
         """Refreshes that have fallen due by ``clock`` and are not served."""
@@ -167,6 +179,8 @@ class Machine:
         """The clock of the end: all refreshes that fell due are served (a program leaves no debt), the last data is out."""
         refresh = self.device.refresh
         if refresh.enabled and refresh.where == "before" and self.owed(self.now):
+            if self.in_registers:
+                self.issue(self.table.mode)
             if self.open:
                 self.issue(self.table.precharge)
             while self.owed(self.now):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from nearbank.devices import PimDevice
+from nearbank.devices import REGISTER_ROLES, PimDevice
 
 __all__ = ["RuleTable", "rule_table"]
 
@@ -16,7 +16,8 @@ class RuleTable:
 
     fixed[a]: (b, gap) for scope channel or bank group with window 1, the largest gap of each pair;
     windows: (before set, after set, gap, window) for window > 1;
-    buffer[a], latch[a]: (b, gap) that hold for the same buffer column or result latch only.
+    buffer[a], latch[a]: (b, gap) that hold for the same buffer column or result latch only;
+    registers: the commands of the register mode; mode: the command that switches, -1 if the device has no modes.
     """
 
     names: tuple[str, ...]
@@ -28,6 +29,8 @@ class RuleTable:
     buffer: tuple[tuple[tuple[int, int], ...], ...]
     latch: tuple[tuple[tuple[int, int], ...], ...]
     refresh_points: frozenset[int]
+    registers: frozenset[int]
+    mode: int
     precharge: int
     refresh: int
     end: tuple[tuple[int, int], ...]
@@ -68,6 +71,10 @@ def rule_table(device: PimDevice) -> RuleTable:
     return RuleTable(
         names, tuple(c.role for c in device.commands), groups, tuple(c.columns for c in device.commands),
         rows(fixed), tuple(windows), rows(buffer), rows(latch),
-        frozenset(index[n] for n in device.refresh.commands), index[device.one("precharge").name] if device.by_role("precharge") else -1,
-        index[device.one("refresh").name], tuple((index[n], gap) for n, gap in device.end), (1 << device.organization.bank_groups) - 1,
+        frozenset(index[n] for n in device.refresh.commands),
+        frozenset(index[c.name] for c in device.commands if c.role in REGISTER_ROLES),
+        index[device.one("mode").name] if device.by_role("mode") else -1,
+        index[device.one("precharge").name] if device.by_role("precharge") else -1,
+        index[device.one("refresh").name], tuple((index[n], gap) for n, gap in device.end),
+        (1 << device.organization.bank_groups) - 1,
     )  # fmt: skip

@@ -1,0 +1,64 @@
+"""What one process alone does not show: two at once, an interrupt, a reader that goes away."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+COMMAND = [sys.executable, "-c", "from nearbank.cli import main; main()"]
+RUN = [*COMMAND, "run", "mobilenet-v2", "--policy", "pim", "--json", "out.json"]
+
+
+def heed_interrupts() -> None:
+    """A child of a background job would ignore them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("after", [1.5, 4.0])
+def test_interrupt_leaves_no_file(tmp_path: Path, after: float) -> None:
+    process = subprocess.Popen(
+        RUN, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+    )
+    time.sleep(after)
+    if process.poll() is not None:
+        pytest.skip("this machine was done before the interrupt")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.rstrip().endswith("interrupted")
+    assert "Traceback" not in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_at_once_write_one_whole_file(tmp_path: Path) -> None:
+    arguments = [*COMMAND, "run", "mobilenet-v2", "--no-values", "--json", "out.json"]
+    both = [subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
+    assert json.loads((tmp_path / "out.json").read_text())["model"] == "mobilenet-v2"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_standard_output_on_a_full_disk() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*COMMAND, "devices"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "error: standard output: No space left on device\n"
+
+
+def test_a_reader_that_leaves_early() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "devices", "newton-gddr6"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        process.stdout.close()
+        errors = process.stderr.read()
+    assert process.returncode != 0
+    assert errors == ""
