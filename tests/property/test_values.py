@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nearbank.devices import device
+from nearbank.errors import Infeasible
 from nearbank.pim import MAPPINGS, Product, bound, compile_product
 from nearbank.sim import oracle, play_values, time_program, time_program_reference
 
-DEVICES = ("newton-gddr6-pimflow", "newton-gddr6", "newton-hbm2")
+DEVICES = ("newton-gddr6-pimflow", "newton-gddr6", "newton-hbm2", "aim-gddr6")
+PAIRS = [(d, m) for d in DEVICES for m in MAPPINGS if m == "search" or (m == "serial") == (d == "aim-gddr6")]
 EDGES = [(1, 1, 1), (1, 4097, 3), (17, 1, 33), (3, 16, 16), (5, 513, 20), (64, 24, 24), (7, 1100, 40)]
 
 
@@ -30,8 +32,7 @@ def check(name: str, mapping: str, shape: tuple[int, int, int], channels: int, s
         assert time_program_reference(unit, compiled.program) == timing
 
 
-@pytest.mark.parametrize("mapping", MAPPINGS)
-@pytest.mark.parametrize("name", DEVICES)
+@pytest.mark.parametrize(("name", "mapping"), PAIRS)
 @pytest.mark.parametrize("shape", EDGES)
 def test_edges(name: str, mapping: str, shape: tuple[int, int, int]) -> None:
     for channels in (1, 5, 16):
@@ -40,10 +41,16 @@ def test_edges(name: str, mapping: str, shape: tuple[int, int, int]) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    name=st.sampled_from(DEVICES), mapping=st.sampled_from(sorted(MAPPINGS)), pixels=st.integers(1, 90),
+    pair=st.sampled_from(PAIRS), pixels=st.integers(1, 90),
     inputs=st.integers(1, 700), outputs=st.integers(1, 90), channels=st.integers(1, 32), seed=st.integers(0, 99),
 )  # fmt: skip
 def test_random_products(
-    name: str, mapping: str, pixels: int, inputs: int, outputs: int, channels: int, seed: int
+    pair: tuple[str, str], pixels: int, inputs: int, outputs: int, channels: int, seed: int
 ) -> None:
-    check(name, mapping, (pixels, inputs, outputs), channels, seed)
+    check(*pair, (pixels, inputs, outputs), channels, seed)
+
+
+@pytest.mark.parametrize(("name", "mapping"), [(d, m) for d in DEVICES for m in MAPPINGS if (d, m) not in PAIRS])
+def test_a_mapping_of_another_kind_of_device(name: str, mapping: str) -> None:
+    with pytest.raises(Infeasible, match="mode"):
+        compile_product(device(name), Product(4, 16, 16), 4, mapping)

@@ -16,6 +16,8 @@ channel, which has at least 1/C of the whole):
   ceil(K/L') at most), and of each latch's time no more than one sum's. With n such intervals and f fills the run takes at least
   f * fill + n * turns + max(MACs not done there, latch time not spent there); convex in n, so its least value is at an end or
   where the maximum's second part vanishes, at n = r / L.
+- Mode switches, where register access is a mode of its own and there is one latch: between two reads stand a switch, at least
+  one multiplication, and a switch; fills and reads are in the one mode, multiplications in the other, so their times add.
 - Command slots: one command a clock: macs + reads + fills.
 - Activation: no sum before all banks have a row open: the activates, one behind the other, then nRCD. And all banks of a row
   multiply at once, so while rows change nothing else does: every weight stands in some row of some channel, at least
@@ -78,6 +80,7 @@ def bound(device: PimDevice, product: Product, channels: int) -> Bound:
         "data bus": (sums - 1) * max(device.gap(read, read), 1) + fills * fill_step if device.state_checks else fills,
         "bus and latches": _bus_and_latches(device, product, channels, fills) if device.state_checks else 0,
         "command slots": macs + sums + fills - 1,
+        "mode switches": _modes(device, macs, sums, fills) if device.by_role("mode") else 0,
         "activation": _activation(device, product, channels, step) if device.state_checks else 0,
     }
     resources = {name: max(clocks, 0) for name, clocks in resources.items()}
@@ -131,3 +134,11 @@ def _activation(device: PimDevice, product: Product, channels: int, step: int) -
     switch = max(device.gap(mac, close), 1) + max(device.gap(close, names[0]), 1) + opening
     # A channel with m multiplications and r rows takes (m - r) steps and r - 1 switches at least; summed over channels.
     return max(ceil_div(slots * step + max(again, 0) * (switch - step), channels) - step, 0)
+
+
+def _modes(device: PimDevice, macs: int, sums: int, fills: int) -> int:
+    """Clocks from the first multiplication to the last, all mode switches between; the first fill and last read left out."""
+    mac, read, fill, mode = (device.one(role).name for role in ("mac", "read", "fill", "mode"))
+    switches = device.gap(mac, mode) + device.gap(mode, read) + device.gap(read, mode) + device.gap(mode, mac)
+    within = max(macs - sums, 0) * max(device.gap(mac, mac), 1)
+    return within + (sums - 1) * switches + max(fills - device.organization.buffer_capacity, 0) * device.gap(fill, fill)

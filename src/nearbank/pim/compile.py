@@ -10,6 +10,7 @@ from nearbank.devices import PimDevice
 from nearbank.errors import InputError, near_matches
 from nearbank.pim.baselines import newton_plus, newton_plus_plus
 from nearbank.pim.bound import Bound, bound
+from nearbank.pim.modal import serial
 from nearbank.pim.product import Compiled, Product
 from nearbank.pim.resident import resident
 from nearbank.pim.search import search
@@ -21,6 +22,7 @@ MAPPINGS: Mapping[str, Callable[[PimDevice, Product, int], Compiled]] = {
     "newton+": newton_plus,
     "newton++": newton_plus_plus,
     "resident": resident,
+    "serial": serial,
     "search": search,
 }
 
