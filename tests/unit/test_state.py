@@ -81,7 +81,6 @@ def test_operands_out_of_range(engine, lines: list[str], what: str) -> None:
     assert error.bound
 
 
-@pytest.mark.xfail(strict=False, reason="the fast engine also counts the commands that refresh adds")
 def test_number_of_the_command_does_not_count_what_refresh_adds():
     """900 COMPs owe a refresh; it is taken once the row is closed, and the next COMP, the 908th command, is wrong."""
     lines = [*OPEN, "GWRITE 0 0", "loop i 900 {", "COMP 0 0 0", "}", "READRES 0 0", "PREA", "COMP 0 0 0"]

@@ -32,7 +32,7 @@ def _tokens(text: str, where: str) -> list[str]:
     while at < len(text.rstrip()):
         match = _TOKEN.match(text, at)
         if match is None:
-            raise DeviceError(f"cannot read {text[at]!r} in an expression", where=where, value=text)
+            raise DeviceError(f"cannot read {text[at:].lstrip()[0]!r} in an expression", where=where, value=text)
         tokens.append(match.group().strip())
         at = match.end()
     return tokens

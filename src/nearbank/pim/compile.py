@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from nearbank.devices import PimDevice
-from nearbank.errors import InputError, near_matches
+from nearbank.errors import Infeasible, InputError, near_matches
 from nearbank.pim.baselines import newton_plus, newton_plus_plus
 from nearbank.pim.bound import Bound, bound
 from nearbank.pim.modal import serial
-from nearbank.pim.product import Compiled, Product
+from nearbank.pim.product import Compiled, Product, ceil_div
 from nearbank.pim.resident import resident
 from nearbank.pim.search import search
 from nearbank.sim import Timing, time_program
@@ -51,7 +51,17 @@ def compile_product(device: PimDevice, product: Product, channels: int, mapping:
         raise InputError("unknown mapping", value=mapping, bound=near_matches(mapping, MAPPINGS))
     if not 1 <= channels <= device.organization.channels:
         raise InputError("channels", where=device.name, value=channels, bound=f"1 to {device.organization.channels}")
+    _check_capacity(device, product, channels)
     return MAPPINGS[mapping](device, product, channels)
+
+
+def _check_capacity(device: PimDevice, product: Product, channels: int) -> None:
+    """Infeasible, before any search, if the weights fit the channels in no arrangement."""
+    sizes = device.organization
+    columns = product.groups(device) * product.chunks(device)
+    rows = ceil_div(ceil_div(columns, sizes.columns), channels)
+    if rows > sizes.rows:
+        raise Infeasible("weights do not fit a bank", demand=rows, bound=sizes.rows, unit="rows", where=str(product))
 
 
 @lru_cache(maxsize=4096)

@@ -100,7 +100,8 @@ class _Engine:
         self.pending: dict[tuple[int, int], int] = {}
         self.open, self.filled, self.newest, self.in_registers = 0, 0, -1, False
         self.latches = [""] * latches
-        self.counts, self.last_end = [0] * n, [-1] * n
+        # The last count is of commands that refresh added, for the number of a wrong command.
+        self.counts, self.last_end = [0] * (n + 1), [-1] * n
         self.due = device.refresh.interval if device.refresh.enabled else _NEVER
         self.served, self.was_closed = 0, False
         self.env: dict[str, int] = {}
@@ -115,7 +116,7 @@ class _Engine:
             while self.now >= self.due:
                 self._serve()
         end = max([self.now] + [self.last_end[op] + gap for op, gap in self.table.end if self.last_end[op] >= 0])
-        return ChannelTiming(end, {n: c for n, c in zip(self.table.names, self.counts, strict=True) if c})
+        return ChannelTiming(end, {n: c for n, c in zip(self.table.names, self.counts, strict=False) if c})
 
     # -- one command ---------------------------------------------------------------------------------------------------
 
@@ -137,23 +138,27 @@ class _Engine:
             self._issue(op, node.role, buffer, latch)
             if self.now + 1 >= self.due and op in self.table.refresh_points:
                 if self.open:
-                    self._issue(self.table.precharge, "precharge", 0, 0)
+                    self._add(self.table.precharge, "precharge")
                 while self.now + 1 >= self.due:
                     self._serve()
 
     def _refresh_and_reopen(self) -> None:
         table, was_open = self.table, self.open
         if was_open:
-            self._issue(table.precharge, "precharge", 0, 0)
+            self._add(table.precharge, "precharge")
         self._serve()
         while self.now >= self.due:
             self._serve()
         for op, role in enumerate(table.roles):
             if role == "activate" and was_open & table.groups[op] and not self.open & table.groups[op]:
-                self._issue(op, role, 0, 0)
+                self._add(op, role)
+
+    def _add(self, op: int, role: str) -> None:
+        self.counts[-1] += 1
+        self._issue(op, role, 0, 0)
 
     def _serve(self) -> None:
-        self._issue(self.table.refresh, "refresh", 0, 0)
+        self._add(self.table.refresh, "refresh")
         self.due += self.refresh.interval
         self.served += 1
 
@@ -224,7 +229,11 @@ class _Engine:
         elif latches and role in ("read", "read_function") and not self.latches[latch]:
             wrong, value = "reads a latch that holds no result", latch
         if wrong:
-            raise ProgramError(wrong, where=f"command {sum(self.counts) + 1}, {self.table.names[op]}", value=value)
+            raise ProgramError(
+                wrong,
+                where=f"command {sum(self.counts) - 2 * self.counts[-1] + 1}, {self.table.names[op]}",
+                value=value,
+            )
         if not latches:
             return
         if role in ("mac", "preset", "function"):
@@ -403,7 +412,7 @@ class _Engine:
         delta = [a - b for a, b in zip(self.counts, earlier[2], strict=True)]
         shift = times * clocks
         self.counts = [a + times * d for a, d in zip(self.counts, delta, strict=True)]
-        self.last_end = [t + shift if t >= 0 and d else t for t, d in zip(self.last_end, delta, strict=True)]
+        self.last_end = [t + shift if t >= 0 and d else t for t, d in zip(self.last_end, delta, strict=False)]
         self.now += shift
         self.ready = [r + shift for r in self.ready]
         self.latch_ready = [r + shift for r in self.latch_ready]
