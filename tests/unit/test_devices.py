@@ -216,3 +216,10 @@ def test_built_in_devices_say_where_their_numbers_are_from(name: str) -> None:
     assert all(rule.source for rule in unit.rules)
     assert all(source for _, _, _, source in unit.energy)
     assert unit.numerics.source
+
+
+def test_a_gap_that_is_no_whole_number_and_no_expression(tmp_path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('base = "newton-gddr6"\n[[rules]]\nbefore = "COMP"\nafter = "COMP"\ngap = 1.5\n')
+    with pytest.raises(DeviceError, match=r"gap; got 1\.5; must be a int or a str"):
+        device(str(file))

@@ -150,11 +150,11 @@ def _timing(table: Table, where: str) -> tuple[tuple[str, int, str], ...]:
     return tuple(out)
 
 
-def _get(table: Table, key: str, where: str, kind: type) -> Any:
+def _get(table: Table, key: str, where: str, *kinds: type) -> Any:
     if key not in table:
         raise DeviceError(f"missing key {key!r}", where=where)
-    if not isinstance(table[key], kind):
-        raise DeviceError(key, where=where, value=table[key], bound=f"a {kind.__name__}")
+    if not isinstance(table[key], kinds):
+        raise DeviceError(key, where=where, value=table[key], bound=" or ".join(f"a {kind.__name__}" for kind in kinds))
     return table[key]
 
 
@@ -202,7 +202,7 @@ def _rules(table: Table, commands: tuple[Command, ...], clocks: dict[str, int], 
     for index, row in enumerate(_get(table, "rules", where, list)):
         here = f"{where}, rule {index + 1}"
         _check_keys(row, "rule", here)
-        gap = _number(evaluate(_get(row, "gap", here, (int, str)), clocks, where=here), here, "gap")  # type: ignore[arg-type]
+        gap = _number(evaluate(_get(row, "gap", here, int, str), clocks, where=here), here, "gap")
         scope = row.get("scope", "channel")
         if scope not in _SCOPES:
             raise DeviceError("scope", where=here, value=scope, bound=near_matches(str(scope), _SCOPES))
@@ -264,7 +264,7 @@ def _build(table: Table, chosen: dict[str, str], where: str) -> PimDevice:
     _check_keys(ref, "refresh", where)
     if ref.get("where") not in ("after", "before"):
         raise DeviceError("refresh.where", where=where, value=ref.get("where"), bound="'after' or 'before'")
-    interval = evaluate(_get(ref, "interval", where, (int, str)), clocks, where=f"{where}, refresh.interval")  # type: ignore[arg-type]
+    interval = evaluate(_get(ref, "interval", where, int, str), clocks, where=f"{where}, refresh.interval")
     points = tuple(ref.get("commands", ()))
     end = _get(table, "end", where, dict)
     for name in (*points, *end):

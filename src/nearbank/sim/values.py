@@ -99,13 +99,15 @@ class _Channel:
         step = np.arange(len(runs)) - np.repeat(starts, np.diff(np.r_[starts, len(runs)]))
         total = np.zeros((len(reads), banks.shape[3]), np.float32)
         flat = banks.reshape(banks.shape[0], -1, banks.shape[3])
-        if len(rows) and (
-            rows.min() < 0
-            or rows.max() >= banks.shape[1]
-            or sources.max() >= source.shape[1]
-            or columns.max() >= banks.shape[2]
-        ):
+        limits = (
+            (rows, banks.shape[1]),
+            (columns, banks.shape[2]),
+            (sources, source.shape[1]),
+            (args[reads, 1], len(out)),
+        )
+        if any(int(found.min()) < 0 or int(found.max()) >= limit for found, limit in limits):
             raise IndexError
+        self._check_presets(macs[picked[starts]], reads)
         where = rows * banks.shape[2] + columns
         for k in range(int(step.max()) + 1 if len(step) else 0):
             chosen = np.flatnonzero(step == k)
@@ -115,6 +117,21 @@ class _Channel:
                 total[runs[some]] += _tree(source, sources[command], flat, where[command])
         read = np.unique(runs)
         out[args[reads[read], 1]] = round_operands(self.device, total[read])
+
+    def _check_presets(self, firsts: IntArray, reads: IntArray) -> None:
+        """Refuse what is not computed here, rather than give a wrong number: a register preset to a value, or one that keeps
+        an earlier sum, and activation functions."""
+        if not self.device.by_role("preset"):
+            return
+        presets = self.at["preset"]
+        if len(self.at.get("function", ())) or self.stream.args[presets, 1].any():
+            raise ProgramError("activation functions and presets other than zero (source 0) are timed but not computed")
+        before = np.searchsorted(presets, firsts) - 1
+        read = np.searchsorted(reads, firsts) - 1
+        fresh = np.where(before >= 0, presets[before], -1) if len(presets) else np.full(len(firsts), -1)
+        ended = np.where(read >= 0, reads[read], -1)
+        if (fresh <= ended).any():
+            raise ProgramError("a sum starts in a register that was not preset")
 
     def _open_rows(self, macs: IntArray) -> IntArray:
         """The row each multiplication reads. All banks must have the same one open: a row is one to all of this device."""
