@@ -1,0 +1,93 @@
+"""`nearbank layer`: one matrix product, compiled, timed, verified, written out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from nearbank import devices, pim, program, sim
+from nearbank.cli.options import ChannelsOption, DeviceOption, JsonOption, MappingOption, OptionOption, options
+from nearbank.errors import InputError, NearbankError, near_matches
+from nearbank.program import pimflow
+from nearbank.report import documents, output, tables
+from nearbank.report.progress import Progress
+
+__all__ = ["layer"]
+
+
+def layer(
+    pixels: Annotated[int, typer.Option(help="Rows of the input: batch x height x width.")],
+    in_channels: Annotated[int, typer.Option("--in-channels", help="Length of the reduction.")],
+    out_channels: Annotated[int, typer.Option("--out-channels", help="Columns of the result.")],
+    device: DeviceOption = "newton-gddr6",
+    channels: ChannelsOption = 16,
+    mapping: MappingOption = "search",
+    emit: Annotated[Path | None, typer.Option(help="Write the program's files to this folder.")] = None,
+    format: Annotated[
+        str, typer.Option(help="Of --emit: pimflow (a trace a channel) or nearbank (one program text).")
+    ] = "nearbank",
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compute random values and compare them, bit for bit, with a plain oracle.")
+    ] = False,
+    option: OptionOption = None,
+    json: JsonOption = None,
+) -> None:
+    """Compile, time and optionally verify or write out one matrix product.
+
+    Example: nearbank layer --pixels 12544 --in-channels 16 --out-channels 96 --verify
+    """
+    output.check_writable(json)
+    output.check_folder(emit)
+    if format not in ("pimflow", "nearbank"):
+        raise InputError("--format", value=format, bound=near_matches(format, ("pimflow", "nearbank")))
+    unit, product = devices.device(device, options(option)), pim.Product(pixels, in_channels, out_channels)
+    timing = pim.time_product(unit, product, channels, mapping)
+    tables.print_layer(timing, unit, channels)
+    compiled = pim.compile_product(unit, product, channels, mapping)
+    if verify:
+        tables.console().print(_verify(compiled))
+    if emit is not None:
+        tables.console().print(f"wrote {_emit(compiled, emit, format)} files to {emit}")
+    output.write_json(json, documents.layer_document(timing, unit, channels))
+
+
+def _verify(compiled: pim.Compiled) -> str:
+    product, rng = compiled.product, np.random.default_rng(0)
+    x = rng.standard_normal((product.pixels, product.in_channels), np.float32)
+    w = rng.standard_normal((product.in_channels, product.out_channels), np.float32)
+    tick = Progress("verifying")
+    results = sim.play_values(
+        compiled.device, compiled.program, compiled.weights(w), compiled.inputs(x), compiled.result_count, tick
+    )
+    ours, plain = compiled.outputs(results), sim.oracle(compiled.device, x, w, compiled.pieces)
+    tick.close()
+    wrong = int(np.count_nonzero(ours.view(np.uint32) != plain.view(np.uint32)))
+    if wrong:
+        raise NearbankError(
+            "values differ from the oracle",
+            where=str(product),
+            value=f"{wrong} of {ours.size} values",
+            bound="bit-equal",
+        )
+    return f"verified: {ours.size:,} values bit-equal to the oracle"
+
+
+def _emit(compiled: pim.Compiled, folder: Path, kind: str) -> int:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder: {error.strerror}", where=str(folder)) from None
+    if kind == "nearbank":
+        output.write_lines(folder / "program.nbk", [program.format_program(compiled.program)])
+        return 1
+    names = [c.name for c in compiled.device.commands]
+    count = 0
+    for section in compiled.program.sections:
+        for position, channel in enumerate(section.channels):
+            stream = program.unroll(section.body, names, channel=position)
+            output.write_lines(folder / f"channel{channel:02d}.pim", pimflow.format_trace(stream))
+            count += 1
+    return count

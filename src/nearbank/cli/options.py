@@ -1,0 +1,57 @@
+"""Options that several commands share, and what their texts mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nearbank import graph, pim, zoo
+from nearbank.errors import InputError, ModelError, near_matches
+
+__all__ = [
+    "ChannelsOption",
+    "DeviceOption",
+    "GpuOption",
+    "JsonOption",
+    "MappingOption",
+    "OptionOption",
+    "load_model",
+    "options",
+]
+
+DeviceOption = Annotated[str, typer.Option("--device", help="A built-in device or a .toml file.")]
+GpuOption = Annotated[str, typer.Option("--gpu", help="A built-in GPU or a profile's .json file.")]
+OptionOption = Annotated[
+    list[str] | None, typer.Option("--option", help="A device option, name=value; may be repeated.")
+]
+ChannelsOption = Annotated[int, typer.Option("--channels", help="Memory channels that compute.")]
+MappingOption = Annotated[
+    str, typer.Option("--mapping", help=f"How products are laid over the memory: {', '.join(pim.MAPPINGS)}.")
+]
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the result to this file too.")]
+
+
+def options(pairs: list[str] | None) -> dict[str, str]:
+    """``name=value`` pairs as a mapping."""
+    out = {}
+    for pair in pairs or ():
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError("--option", value=pair, bound="name=value")
+        out[name] = value
+    return out
+
+
+def load_model(model: str, batch: int) -> tuple[graph.Graph, zoo.ModelInfo | None]:
+    """A built-in model with what is known of it, or an ONNX file."""
+    if batch < 1 or batch > 4096:
+        raise InputError("--batch", value=batch, bound="1 to 4096")
+    if model in zoo.names():
+        return graph.load(zoo.build(model), batch=batch, name=model), zoo.info(model)
+    if not model.endswith(".onnx") and not Path(model).exists():
+        raise ModelError(
+            "unknown model", value=model, bound=f"an .onnx file or a built-in: {near_matches(model, zoo.names())}"
+        )
+    return graph.load(model, batch=batch), None

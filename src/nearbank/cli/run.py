@@ -1,0 +1,93 @@
+"""`nearbank run`: a network, planned, computed through the memory's programs, compared with float32."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from nearbank import devices, graph, plan, runtime, zoo
+from nearbank.cli.options import (
+    ChannelsOption,
+    DeviceOption,
+    GpuOption,
+    JsonOption,
+    MappingOption,
+    OptionOption,
+    load_model,
+    options,
+)
+from nearbank.errors import NearbankError
+from nearbank.report import documents, output, tables
+from nearbank.report.progress import Progress
+
+__all__ = ["run"]
+
+
+def run(
+    model: Annotated[str, typer.Argument(help="A built-in model or an .onnx file.")],
+    policy: Annotated[str, typer.Option(help=f"Who does what: {', '.join(plan.POLICIES)}.")] = "best",
+    image: Annotated[str, typer.Option(help="A photo: chelsea, coffee, or a file.")] = "chelsea",
+    device: DeviceOption = "newton-gddr6",
+    gpu: GpuOption = "h200",
+    channels: ChannelsOption = 16,
+    batch: Annotated[int, typer.Option(help="Images at a time.")] = 1,
+    mapping: MappingOption = "search",
+    launch_us: Annotated[
+        float | None,
+        typer.Option("--launch-us", help="Microseconds to launch a layer in memory [default: 1.28 on h200]."),
+    ] = None,
+    no_values: Annotated[bool, typer.Option("--no-values", help="Plan and time without computing values.")] = False,
+    option: OptionOption = None,
+    json: JsonOption = None,
+) -> None:
+    """Run a network: plan it, compute it through the memory's programs, compare with float32.
+
+    Example: nearbank run efficientnet-lite0 --policy pim --image chelsea
+    """
+    output.check_writable(json)
+    unit, cost = devices.device(device, options(option)), plan.gpu(gpu)
+    network, info = load_model(model, batch)
+    feeds = None if no_values else _feeds(network, info, image)
+    tick = Progress(f"planning {model}")
+    made = plan.make_plan(
+        network, unit, cost, policy=policy, channels=channels, launch_us=launch_us, mapping=mapping, tick=tick
+    )
+    tick.close()
+    values = None
+    if feeds is not None:
+        tick = Progress(f"running {model}")
+        ours = runtime.execute(made, unit, feeds, tick)
+        plain = runtime.reference(network, feeds)
+        tick.close()
+        first = network.outputs[0].name
+        values = runtime.compare(ours[first], plain[first])
+        tables.print_values(values, _labels(ours[first].shape))
+    tables.print_plan(made, unit)
+    output.write_json(json, documents.plan_document(made, unit, cost, values))
+
+
+def _feeds(network: graph.Graph, info: zoo.ModelInfo | None, image: str) -> dict[str, Any]:
+    """The photo for an image input; seeded random numbers for any other."""
+    feeds: dict[str, Any] = {}
+    for spec in network.inputs:
+        if len(spec.shape) == 4 and spec.shape[1] == 3 and spec.dtype == "float32" and spec.shape[2] == spec.shape[3]:
+            pixels = zoo.photo(image) if image in ("chelsea", "coffee") else zoo.load_image(image)
+            rule = info or replace(zoo.info("mobilenet-v2"), image_size=spec.shape[2])
+            feeds[spec.name] = np.repeat(zoo.preprocess(pixels, rule), spec.shape[0], axis=0)
+        elif np.issubdtype(np.dtype(spec.dtype), np.floating):
+            feeds[spec.name] = np.random.default_rng(0).standard_normal(spec.shape).astype(spec.dtype)
+        else:
+            feeds[spec.name] = np.zeros(spec.shape, spec.dtype)
+    return feeds
+
+
+def _labels(shape: tuple[int, ...]) -> tuple[str, ...] | None:
+    if len(shape) != 2 or shape[1] != 1000:
+        return None
+    try:
+        return zoo.labels()
+    except NearbankError:
+        return None
