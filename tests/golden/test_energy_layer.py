@@ -21,9 +21,9 @@ def test_mobilenet_layer() -> None:
     assert sum(counts[c.name] for c in newton.by_role("activate")) == 16 * 4
     found = energy(newton, timed)
     assert found.activate == pytest.approx(256 * 0.716364e-3)  # 16 channels x 16 banks: 0.183 uJ
-    assert found.column_read == pytest.approx(18816 * 16 * 1.16822e-3)  # 351.70 uJ
+    assert found.column_read == pytest.approx(18816 * 16 * 1.16822e-3 / 32)  # 10.991 uJ
     assert found.mac == pytest.approx(18816 * 0.384e-3)  # 7.225 uJ
-    assert found.buffer == pytest.approx(18816 * 0.1758e-3 + 9408 * 0.1820e-3)  # 5.020 uJ
+    assert found.buffer == pytest.approx(18816 * 0.1758e-3 + 9408 * 0.1820e-3 + 1568 * 0.1758e-3)  # 5.296 uJ
     assert found.bus == pytest.approx((9408 * 170 + 1568 * 187) * 1.35 * 16 / 7 * 1e-6)  # 5.840 uJ
     assert found.refresh == pytest.approx(counts["REF"] * 36.45e-3)  # 32: 1.166 uJ
     assert found.background == pytest.approx(16 * 0.08235 * timed.cycles / 875)  # 4810 clocks: 7.243 uJ
@@ -33,6 +33,6 @@ def test_the_same_data_over_the_bus() -> None:
     # Inputs 784 x 192 and weights 192 x 32 of 2 B: 9792 columns in 306 rows; outputs 784 x 32: 1568 columns in 49 rows.
     found = read_energy(device("newton-gddr6"), 2 * (784 * 192 + 192 * 32), write_bytes=2 * 784 * 32)
     assert found.activate == pytest.approx((306 + 49) * 0.716364e-3)
-    assert found.column_read == pytest.approx((9792 + 1568) * 1.16822e-3)
+    assert found.column_read == pytest.approx((9792 + 1568) * 1.16822e-3 / 32)
     assert found.bus == pytest.approx((9792 * 187 + 1568 * 170) * 1.35 * 16 / 7 * 1e-6)
     assert found.mac == found.buffer == 0

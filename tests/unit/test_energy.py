@@ -10,7 +10,7 @@ from nearbank.devices import PimDevice, device, names
 from nearbank.errors import DeviceError, InputError, ProgramError
 from nearbank.program import Affine, Op, Program, Section, loop
 from nearbank.sim import ChannelTiming, Timing, time_program
-from nearbank.sim.energy import Energy, costs, energy, read_energy
+from nearbank.sim.energy import Energy, costs, energy, product_energy, read_energy
 
 NEWTON = ("newton-gddr6", "newton-gddr6-pimflow", "newton-hbm2")
 DEVICES = (*NEWTON, "aim-gddr6")
@@ -43,9 +43,9 @@ def test_newton_gddr6_by_hand() -> None:
     check(
         energy(device("newton-gddr6"), play),
         activate=16 * NEWTON_ACTIVATE,  # 4 commands x 4 banks; the precharge is in it
-        column_read=3 * 16 * 1.16822,  # 56.07456
+        column_read=3 * 16 * 1.16822 / 32,  # a bank's read of 1.16822 serves 32 COMPs: 1.75233
         mac=3 * 16 * 16 * (0.0011 + 0.0004),  # 256 multiplications and 256 additions a COMP: 1.152
-        buffer=3 * 0.1758 + 2 * 0.1820,  # 0.8914
+        buffer=3 * 0.1758 + 2 * 0.1820 + 0.1758,  # three COMPs, two fills, a READRES: 1.0672
         # A burst: 2 clocks of 8/7 ns. Write 1.35 x (231 - 61) x 16/7 = 524.571.. pJ, read 1.35 x (248 - 61) x 16/7 = 577.028.. pJ
         bus=2 * 1.35 * 170 * 16 / 7 / 1e3 + 1.35 * 187 * 16 / 7 / 1e3,
         refresh=NEWTON_REFRESH,
@@ -54,19 +54,33 @@ def test_newton_gddr6_by_hand() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "clocks", "burst"), [("newton-gddr6-pimflow", 875, 16 / 7), ("newton-hbm2", 850, 2 / 0.85)]
+    ("name", "clocks", "burst", "reads"),
+    [("newton-gddr6-pimflow", 875, 16 / 7, 16), ("newton-hbm2", 850, 2 / 0.85, 1)],
 )
-def test_newton_whole_buffer_fill_by_hand(name: str, clocks: int, burst: float) -> None:
-    # There a GWRITE brings 32 columns. 1 us again; 1 row group opened: 4 banks.
+def test_newton_whole_buffer_fill_by_hand(name: str, clocks: int, burst: float, reads: int) -> None:
+    # There a GWRITE brings 32 columns. 1 us again; 1 row group opened: 4 banks. PIMFlow's simulator reads the buffer in each bank.
     check(
         energy(device(name), timing(clocks, GWRITE=1, G_ACT0=1, COMP=1, READRES=2)),
         activate=4 * NEWTON_ACTIVATE,
-        column_read=16 * 1.16822,
+        column_read=0.58411,  # 16 x 1.16822 / 32
         mac=0.384,  # 16 x 16 x 1.5 pJ
-        buffer=32 * 0.1820 + 0.1758,
+        buffer=32 * 0.1820 + reads * 0.1758 + 2 * 0.1758,
         bus=(32 * 1.35 * 170 + 2 * 1.35 * 187) * burst / 1e3,
         background=82.35,
     )
+
+
+def test_a_row_of_multiplications_costs_what_pimflow_charges() -> None:
+    # Its simulator: 32 COMPs cost (32 x 16 x 1.1 pJ + 32 x 0.1758 nJ + 1.16822 nJ + 32 x 16 x 0.4 pJ) x 16 banks
+    # = (0.5632 + 5.6256 + 1.16822 + 0.2048) x 16 = 7.56182 x 16 = 120.98912
+    found = without_standby(energy(device("newton-gddr6-pimflow"), timing(64, COMP=32)))
+    assert found.total_uj * 1e3 == pytest.approx(120.98912)
+
+
+def test_a_mac_command_costs_about_what_aim_s_does() -> None:
+    # 0.58411 + 0.384 + 0.1758 = 1.14391, beside 1.31445 for MAC16: two public simulators, within 15 %
+    found = without_standby(energy(device("newton-gddr6"), timing(2, COMP=1)))
+    assert found.total_uj * 1e3 == pytest.approx(1.14391)
 
 
 def test_aim_by_hand() -> None:
@@ -96,9 +110,9 @@ def test_timed_program_by_hand() -> None:
     found = energy(newton, timed)
     # Two channels, each: 16 banks opened, 10 COMPs, 1 column in, 1 column out.
     assert found.activate == pytest.approx(2 * 16 * NEWTON_ACTIVATE / 1e3)
-    assert found.column_read == pytest.approx(2 * 10 * 16 * 1.16822 / 1e3)
+    assert found.column_read == pytest.approx(2 * 10 * 0.58411 / 1e3)
     assert found.mac == pytest.approx(2 * 10 * 0.384 / 1e3)
-    assert found.buffer == pytest.approx(2 * (10 * 0.1758 + 0.1820) / 1e3)
+    assert found.buffer == pytest.approx(2 * (11 * 0.1758 + 0.1820) / 1e3)
     assert found.refresh == 0
     assert found.background == pytest.approx(2 * 0.08235 * timed.cycles / 875)  # W x us
 
@@ -166,7 +180,7 @@ def test_reading_over_the_bus_newton_by_hand() -> None:
     check(
         read_energy(device("newton-gddr6"), 2049),
         activate=3 * NEWTON_ACTIVATE,
-        column_read=65 * 1.16822,
+        column_read=65 * 1.16822 / 32,
         bus=65 * 1.35 * 187 * 16 / 7 / 1e3,
         refresh=130 / 1662 * NEWTON_REFRESH,
         background=0.08235 * 130 * 8 / 7,
@@ -214,12 +228,22 @@ def test_every_constant_is_needed_and_has_its_unit(name: str) -> None:
 
 def test_units_are_converted() -> None:
     newton = device("newton-gddr6")
-    other = swapped(swapped(newton, "idd0", (0.071, "A")), "column_read", (1168.22, "pJ"))
+    other = swapped(swapped(newton, "idd0", (0.071, "A")), "row_read", (1168.22, "pJ"))
     assert costs(other).__dict__ == pytest.approx(costs(newton).__dict__)
+
+
+def test_a_product_s_operands_over_the_bus_by_hand() -> None:
+    # 3 x 40 -> 50, 2 B each: 3 x 40 + 40 x 50 = 2120 numbers read: 133 columns; 150 written: 10; the weights alone: 125.
+    newton = device("newton-gddr6")
+    whole, weights = product_energy(newton, 3, 40, 50)
+    assert whole == read_energy(newton, 133 * 32, write_bytes=10 * 32)
+    assert weights == read_energy(newton, 125 * 32)
 
 
 def test_device_without_a_model() -> None:
     newton = device("newton-gddr6")
+    with pytest.raises(DeviceError, match=r"energy\.row_read_columns; got 0.0; must be at least 1"):
+        costs(swapped(newton, "row_read_columns", (0.0, "columns")))
     with pytest.raises(DeviceError, match="no energy model"):
         costs(replace(newton, energy=()))
     with pytest.raises(DeviceError, match=r"missing timing\.nBL"):

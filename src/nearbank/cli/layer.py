@@ -14,6 +14,7 @@ from nearbank.errors import InputError, NearbankError, near_matches
 from nearbank.program import pimflow
 from nearbank.report import documents, output, tables
 from nearbank.report.progress import Progress
+from nearbank.sim.energy import energy, product_energy
 
 __all__ = ["layer"]
 
@@ -45,13 +46,16 @@ def layer(
         raise InputError("--format", value=format, bound=near_matches(format, ("pimflow", "nearbank")))
     unit, product = devices.device(device, options(option)), pim.Product(pixels, in_channels, out_channels)
     timing = pim.time_product(unit, product, channels, mapping)
-    tables.print_layer(timing, unit, channels)
+    spent, bus = None, None
+    if unit.energy:
+        spent, bus = energy(unit, timing.timing), product_energy(unit, pixels, in_channels, out_channels)
+    tables.print_layer(timing, unit, channels, spent, bus)
     compiled = pim.compile_product(unit, product, channels, mapping)
     if verify:
         tables.console().print(_verify(compiled))
     if emit is not None:
         tables.console().print(f"wrote {_emit(compiled, emit, format)} files to {emit}")
-    output.write_json(json, documents.layer_document(timing, unit, channels))
+    output.write_json(json, documents.layer_document(timing, unit, channels, spent, bus))
 
 
 def _verify(compiled: pim.Compiled) -> str:

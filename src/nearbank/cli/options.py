@@ -11,9 +11,11 @@ from nearbank import graph, pim, zoo
 from nearbank.errors import InputError, ModelError, near_matches
 
 __all__ = [
+    "GROUPS",
     "ChannelsOption",
     "DeviceOption",
     "GpuOption",
+    "GroupsOption",
     "JsonOption",
     "MappingOption",
     "OptionOption",
@@ -30,6 +32,14 @@ ChannelsOption = Annotated[int, typer.Option("--channels", help="Memory channels
 MappingOption = Annotated[
     str, typer.Option("--mapping", help=f"How products are laid over the memory: {', '.join(pim.MAPPINGS)}.")
 ]
+GROUPS = ("gpu", "block-diagonal")
+GroupsOption = Annotated[
+    str,
+    typer.Option(
+        "--groups",
+        help="Grouped convolutions (not depthwise): gpu, or block-diagonal, as products that may go to memory.",
+    ),
+]
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the result to this file too.")]
 
 
@@ -44,14 +54,17 @@ def options(pairs: list[str] | None) -> dict[str, str]:
     return out
 
 
-def load_model(model: str, batch: int) -> tuple[graph.Graph, zoo.ModelInfo | None]:
-    """A built-in model with what is known of it, or an ONNX file."""
+def load_model(model: str, batch: int, groups: str = "gpu") -> tuple[graph.Graph, zoo.ModelInfo | None]:
+    """A built-in model with what is known of it, or an ONNX file; ``groups`` is one of `GROUPS`."""
+    if groups not in GROUPS:
+        raise InputError("--groups", value=groups, bound=near_matches(groups, GROUPS))
+    expand = groups == "block-diagonal"
     if batch < 1 or batch > 4096:
         raise InputError("--batch", value=batch, bound="1 to 4096")
     if model in zoo.names():
-        return graph.load(zoo.build(model), batch=batch, name=model), zoo.info(model)
+        return graph.load(zoo.build(model), batch=batch, name=model, expand_groups=expand), zoo.info(model)
     if not model.endswith(".onnx") and not Path(model).exists():
         raise ModelError(
             "unknown model", value=model, bound=f"an .onnx file or a built-in: {near_matches(model, zoo.names())}"
         )
-    return graph.load(model, batch=batch), None
+    return graph.load(model, batch=batch, expand_groups=expand), None

@@ -13,6 +13,7 @@ from nearbank.cli.options import (
     ChannelsOption,
     DeviceOption,
     GpuOption,
+    GroupsOption,
     JsonOption,
     MappingOption,
     OptionOption,
@@ -34,6 +35,7 @@ def run(
     gpu: GpuOption = "h200",
     channels: ChannelsOption = 16,
     batch: Annotated[int, typer.Option(help="Images at a time.")] = 1,
+    groups: GroupsOption = "gpu",
     mapping: MappingOption = "search",
     launch_us: Annotated[
         float | None,
@@ -49,13 +51,14 @@ def run(
     """
     output.check_writable(json)
     unit, cost = devices.device(device, options(option)), plan.gpu(gpu)
-    network, info = load_model(model, batch)
+    network, info = load_model(model, batch, groups)
     feeds = None if no_values else _feeds(network, info, image)
     tick = Progress(f"planning {model}")
     made = plan.make_plan(
         network, unit, cost, policy=policy, channels=channels, launch_us=launch_us, mapping=mapping, tick=tick
     )
     tick.close()
+    spent = plan.plan_energy(made, unit) if unit.energy else None
     values = None
     if feeds is not None:
         tick = Progress(f"running {model}")
@@ -65,8 +68,8 @@ def run(
         first = network.outputs[0].name
         values = runtime.compare(ours[first], plain[first])
         tables.print_values(values, _labels(ours[first].shape))
-    tables.print_plan(made, unit)
-    output.write_json(json, documents.plan_document(made, unit, cost, values))
+    tables.print_plan(made, unit, spent)
+    output.write_json(json, documents.plan_document(made, unit, cost, values, spent))
 
 
 def _feeds(network: graph.Graph, info: zoo.ModelInfo | None, image: str) -> dict[str, Any]:

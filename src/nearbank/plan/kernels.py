@@ -7,8 +7,9 @@ from math import prod
 from nearbank.errors import DeviceError
 from nearbank.graph import Graph, Node
 from nearbank.plan.gpu import GpuModel, GpuTime
+from nearbank.plan.gpu.types import same_size
 
-__all__ = ["kernel_kind", "kernel_time"]
+__all__ = ["is_free", "kernel_kind", "kernel_time"]
 
 _NAMES = {"Clip": "relu6", "Relu": "relu", "HardSwish": "hardswish", "Add": "add", "Mul": "mul", "Sigmoid": "silu"}
 _FREE = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity")
@@ -25,16 +26,18 @@ def kernel_kind(node: Node) -> str:
     return "elementwise" if node.op_type in _NAMES else node.op_type.lower()
 
 
+def is_free(node: Node) -> bool:
+    """Whether ``node`` only renames what is there: no kernel runs and no byte moves."""
+    return node.op_type in _FREE
+
+
 def kernel_time(graph: Graph, nodes: tuple[str, ...], gpu: GpuModel) -> GpuTime:
     """Time of the kernel that runs ``nodes``; what follows the first is fused into it and costs nothing."""
     node = graph.node(nodes[0])
-    if node.op_type in _FREE:
+    if is_free(node):
         return GpuTime(0.0, "")
-    if (
-        node.work is not None
-        and node.work.kind != "conv"
-        and (node.op_type != "Conv" or set(node.attributes["strides"]) == {1})
-    ):
+    plain = node.op_type != "Conv" or (set(node.attributes["strides"]) == {1} and node.attributes["group"] == 1)
+    if node.work is not None and node.work.kind != "conv" and plain:
         work = node.work
         return gpu.matmul(pixels=work.pixels, in_channels=work.in_channels, out_channels=work.out_channels)
     if node.op_type == "Conv" and len(node.output_shapes[0]) == 4:
@@ -55,8 +58,15 @@ def kernel_time(graph: Graph, nodes: tuple[str, ...], gpu: GpuModel) -> GpuTime:
 
 def _conv(node: Node, gpu: GpuModel) -> GpuTime:
     batch, inputs, height, width = node.input_shapes[0]
-    outputs, groups = node.output_shapes[0][1], node.attributes["group"]
-    kernel, stride = max(node.attributes["kernel_shape"]), max(node.attributes["strides"])
+    _, outputs, rows, columns = node.output_shapes[0]
+    groups, kernels, strides = node.attributes["group"], node.attributes["kernel_shape"], node.attributes["strides"]
+    if groups == 1 and (len(set(kernels)) > 1 or len(set(strides)) > 1):
+        time = gpu.matmul(pixels=batch * rows * columns, in_channels=inputs * prod(kernels), out_channels=outputs)
+        return GpuTime(time.us, f"a {kernels[0]} x {kernels[1]} kernel is timed as its im2col product")
+    kernel, stride = max(kernels), max(strides)
+    # The models take the output of "same" padding; with any other, an input that gives as many pixels.
+    height = height if same_size(height, stride) == rows else rows * stride
+    width = width if same_size(width, stride) == columns else columns * stride
     if groups == inputs == outputs and groups > 1:
         return gpu.depthwise(batch, inputs, height, kernel, stride, width)
     return gpu.conv(batch, inputs, outputs, height, width, kernel, stride, groups)

@@ -49,7 +49,7 @@ def make_plan(
         time = kernel_time(graph, nodes, gpu)
         product: Product | None = None
         timing: LayerTiming | Infeasible | None = None
-        if node.work is not None and node.work.kind != "conv":
+        if node.work is not None:
             product = Product(node.work.pixels, node.work.in_channels, node.work.out_channels)
             if policy != "gpu-only":
                 try:
@@ -82,10 +82,7 @@ def _layer(
     elif product is not None:
         reason = "policy gpu-only"
     else:
-        reason = (
-            node.reason
-            or f"{node.work.kind if node.work else node.op_type}: only pointwise and linear layers are offloaded"
-        )
+        reason = node.reason
     return Layer(
         node.name,
         kernel_kind(node),

@@ -54,6 +54,8 @@ class Totals:
     planned_us: float
     pointwise_gpu_us: float
     pointwise_planned_us: float
+    convolutions_gpu_us: float
+    convolutions_planned_us: float
 
     @property
     def speedup(self) -> float:
@@ -64,6 +66,11 @@ class Totals:
     def pointwise_speedup(self) -> float:
         """Of the pointwise layers alone; 1 if there are none."""
         return self.pointwise_gpu_us / self.pointwise_planned_us if self.pointwise_planned_us else 1.0
+
+    @property
+    def convolutions_speedup(self) -> float:
+        """Of all convolutions, pointwise and depthwise ones included; 1 if there are none."""
+        return self.convolutions_gpu_us / self.convolutions_planned_us if self.convolutions_planned_us else 1.0
 
 
 @dataclass(frozen=True)
@@ -79,9 +86,11 @@ class Plan:
     def totals(self) -> Totals:
         """Sums over the layers."""
         points = [x for x in self.layers if x.kind == "pointwise"]
+        convolutions = [x for x in self.layers if x.kind in ("pointwise", "conv", "depthwise")]
         return Totals(
             sum(x.gpu_us for x in self.layers), sum(x.planned_us for x in self.layers),
             sum(x.gpu_us for x in points), sum(x.planned_us for x in points),
+            sum(x.gpu_us for x in convolutions), sum(x.planned_us for x in convolutions),
         )  # fmt: skip
 
     @property

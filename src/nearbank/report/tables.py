@@ -10,8 +10,9 @@ from rich.table import Table
 
 from nearbank.devices import PimDevice
 from nearbank.pim import LayerTiming
-from nearbank.plan import Plan
+from nearbank.plan import Plan, PlanEnergy
 from nearbank.runtime import Values
+from nearbank.sim.energy import Energy
 
 __all__ = ["console", "print_device", "print_devices", "print_layer", "print_plan", "print_traces", "print_values"]
 
@@ -19,7 +20,7 @@ __all__ = ["console", "print_device", "print_devices", "print_layer", "print_pla
 def console() -> Console:
     """Standard output; wide where it is no terminal, so that tables in files do not break."""
     plain = Console(highlight=False)
-    return plain if plain.is_terminal else Console(highlight=False, width=160)
+    return plain if plain.is_terminal else Console(highlight=False, width=180)
 
 
 def _table(*columns: str, left: Sequence[str] = ()) -> Table:
@@ -31,7 +32,12 @@ def _table(*columns: str, left: Sequence[str] = ()) -> Table:
     return table
 
 
-def print_plan(plan: Plan, device: PimDevice) -> None:
+def _parts(spent: Energy) -> str:
+    parts = ", ".join(f"{name.replace('_', ' ')} {uj:.2f}" for name, uj in spent.components().items())
+    return f"{spent.total_uj:.2f} uJ ({parts})"
+
+
+def print_plan(plan: Plan, device: PimDevice, energy: PlanEnergy | None) -> None:
     """The per-layer table and the totals."""
     out, system, totals = console(), plan.system, plan.totals
     out.print(
@@ -47,14 +53,19 @@ def print_plan(plan: Plan, device: PimDevice) -> None:
         "PIM us",
         "PIM cycles",
         "x bound",
+        *(("PIM uJ", "bus uJ") if energy else ()),
         left=("layer", "on", "why"),
     )
-    for x in plan.layers:
+    for index, x in enumerate(plan.layers):
         size = f"{x.pixels} x {x.in_channels or '-'} -> {x.out_channels}"
         ratio = f"{x.pim_cycles / x.bound_cycles:.2f}" if x.pim_cycles and x.bound_cycles else ""
         pim = f"{x.pim_us:.2f}" if x.pim_us is not None else ""
         cycles = f"{x.pim_cycles:,}" if x.pim_cycles is not None else ""
-        table.add_row(x.name, size, x.target, x.reason, f"{x.gpu_us:.2f}", pim, cycles, ratio)
+        row = [x.name, size, x.target, x.reason, f"{x.gpu_us:.2f}", pim, cycles, ratio]
+        if energy:
+            spent = energy.layers[index]
+            row += [f"{spent.memory.total_uj:.2f}" if spent.memory else "", f"{spent.bus.total_uj:.2f}"]
+        table.add_row(*row)
     out.print(table)
     notes = sorted({x.gpu_note for x in plan.layers if x.gpu_note})
     if notes:
@@ -71,11 +82,19 @@ def print_plan(plan: Plan, device: PimDevice) -> None:
         f"{totals.pointwise_planned_us:.1f}",
         f"{totals.pointwise_speedup:.3f}x",
     )
+    sums.add_row(
+        "convolutions",
+        f"{totals.convolutions_gpu_us:.1f}",
+        f"{totals.convolutions_planned_us:.1f}",
+        f"{totals.convolutions_speedup:.3f}x",
+    )
     out.print(sums)
     out.print(
         f"{moved} layers in memory, {system.launch_us:.2f} us each to launch: {moved * system.launch_us:.1f} us in the "
         "planned time. Bias and activation ride on the next GPU kernel at no charge."
     )
+    if energy:
+        _print_plan_energy(energy, device, moved)
     if totals.speedup < 1:
         out.print(
             f"PIM loses here: {system.gpu} alone is {1 / totals.speedup:.2f}x faster than this plan. "
@@ -83,6 +102,20 @@ def print_plan(plan: Plan, device: PimDevice) -> None:
         )
     elif moved == 0 and plan.policy == "best":
         out.print(f"PIM does not pay here: {system.gpu} is faster on every layer, launch cost included.")
+
+
+def _print_plan_energy(energy: PlanEnergy, device: PimDevice, moved: int) -> None:
+    out = console()
+    if moved:
+        out.print(f"energy of the {moved} layers in memory: {_parts(energy.memory)}")
+        out.print(
+            f"the same weights and activations over the bus to the GPU: {energy.bus.total_uj:.2f} uJ, of that weights "
+            f"{energy.bus_weights.total_uj:.2f} uJ"
+        )
+    out.print(
+        f"layers on the GPU: {energy.gpu_bus.total_uj:.2f} uJ over the bus, if nothing stays in a cache. The energy of the GPU "
+        f"itself is not known and in no number. Constants and sources: nearbank devices {device.name} ({device.hash})"
+    )
 
 
 def print_values(values: Values, labels: Sequence[str] | None) -> None:
@@ -104,8 +137,10 @@ def print_values(values: Values, labels: Sequence[str] | None) -> None:
     )
 
 
-def print_layer(timing: LayerTiming, device: PimDevice, channels: int) -> None:
-    """One product: cycles, bound by resource, commands."""
+def print_layer(
+    timing: LayerTiming, device: PimDevice, channels: int, spent: Energy | None, bus: tuple[Energy, Energy] | None
+) -> None:
+    """One product: cycles, bound by resource, commands, energy beside that of the same data over the bus (whole, weights)."""
     out, bound = console(), timing.bound
     out.print(f"{timing.product} on {device.name}, {channels} channels, mapping {timing.mapping}")
     out.print(
@@ -115,6 +150,12 @@ def print_layer(timing: LayerTiming, device: PimDevice, channels: int) -> None:
     resources = ", ".join(f"{name} {clocks:,}" for name, clocks in bound.by_resource)
     out.print(f"bound by {bound.binding} ({resources})")
     out.print("commands, all channels: " + ", ".join(f"{n} {c:,}" for n, c in timing.timing.commands.items()))
+    if spent and bus:
+        out.print(f"energy: {_parts(spent)}")
+        out.print(
+            f"the same data over the bus: {bus[0].total_uj:.2f} uJ, of that weights {bus[1].total_uj:.2f} uJ, without the GPU's "
+            f"own. Constants and sources: nearbank devices {device.name} ({device.hash})"
+        )
 
 
 def print_traces(rows: Sequence[tuple[str, int, float, dict[str, int]]]) -> None:

@@ -5,9 +5,11 @@ A device file's `energy` table follows one of two models, told apart by its keys
 Currents (`vdd`, `idd..`; the Newton devices). PIMFlow's energies per event, and from the currents what PIMFlow omits:
 - activate: VDD (IDD0 tRC - IDD3N tRAS - IDD2N (tRC - tRAS)) a bank, the usual arithmetic. IDD0 is measured over whole cycles of
   activate and precharge, so the precharge is in it and PIMFlow's `pre` is not added again.
-- column_read: `column_read` for each bank of a mac; a column that crosses the bus costs the same (assumed), read or written.
+- column_read: `row_read` / `row_read_columns` for each bank of a mac: PIMFlow's simulator charges a bank's read once for so many
+  COMPs. A column that crosses the bus costs the same (assumed), read or written.
 - mac: lanes x `multiply` and lanes x `add` a bank (an adder tree of lanes - 1 and the accumulator).
-- buffer: one `buffer_read` a mac, broadcast to all banks; one `buffer_write` a column of a fill. Result latches: 0 (assumed).
+- buffer: `buffer_reads` times `buffer_read` a mac (1: broadcast to all banks); one `buffer_write` a column of a fill; one
+  `buffer_read` for reading the result latches, as PIMFlow charges it.
 - bus: VDD (IDD4R or IDD4W - IDD3N) over the nBL clocks of a 32 B burst. Those currents hold the column access of a plain read
   as well and leave out the output drivers: both together taken as the bus (assumed).
 - refresh: VDD (IDD5AB - IDD3N) tRFC a command; background: VDD IDD3N, or VDD IDD2N.
@@ -34,12 +36,13 @@ from nearbank.devices import Command, PimDevice
 from nearbank.errors import DeviceError, InputError, ProgramError, near_matches
 from nearbank.sim.timing import Timing
 
-__all__ = ["Costs", "Energy", "costs", "energy", "read_energy"]
+__all__ = ["Costs", "Energy", "costs", "energy", "product_energy", "read_energy"]
 
 _RETENTION = 32e-3
 _UNITS = {
     "J": ("J", 1.0), "V": ("V", 1.0), "A": ("A", 1.0), "mA": ("A", 1e-3), "W": ("W", 1.0), "mW": ("W", 1e-3),
     "s": ("s", 1.0), "ns": ("s", 1e-9), "nJ": ("J", 1e-9), "pJ": ("J", 1e-12), "J/bit": ("J/bit", 1.0), "pJ/bit": ("J/bit", 1e-12),
+    "columns": ("columns", 1.0), "reads": ("reads", 1.0),
 }  # fmt: skip
 
 
@@ -139,16 +142,19 @@ def _seconds(device: PimDevice, name: str) -> float:
 def _from_currents(device: PimDevice, get: _Constants) -> Costs:
     vdd, standby, closed = get("vdd", "V"), get("idd3n", "A"), get("idd2n", "A")
     cycle, opened = get("trc", "s"), get("tras", "s")
-    burst, column, lanes = _seconds(device, "nBL"), get("column_read", "J"), device.organization.lanes
+    burst, lanes, columns = _seconds(device, "nBL"), device.organization.lanes, get("row_read_columns", "columns")
+    if columns < 1:
+        raise DeviceError("energy.row_read_columns", where=device.name, value=columns, bound="at least 1")
+    column = get("row_read", "J") / columns
     return Costs(
         activate=vdd * (get("idd0", "A") * cycle - standby * opened - closed * (cycle - opened)),
         mac_column=column,
         mac=lanes * (get("multiply", "J") + get("add", "J")),
         function=column,
-        buffer_read=get("buffer_read", "J"),
+        buffer_read=get("buffer_reads", "reads") * get("buffer_read", "J"),
         buffer_write=get("buffer_write", "J"),
         preset=0.0,
-        read=0.0,
+        read=get("buffer_read", "J"),
         bus_in=vdd * (get("idd4w", "A") - standby) * burst,
         bus_out=vdd * (get("idd4r", "A") - standby) * burst,
         column_out=column,
@@ -255,3 +261,15 @@ def read_energy(device: PimDevice, read_bytes: int, *, write_bytes: int = 0) -> 
         refresh=1e6 * refreshes * cost.refresh,
         background=1e6 * seconds * cost.active,
     )
+
+
+def product_energy(device: PimDevice, pixels: int, in_channels: int, out_channels: int) -> tuple[Energy, Energy]:
+    """`read_energy` of a matrix product's operands and results, each once, and of its weights alone.
+
+    Raises:
+        DeviceError: as `costs`.
+    """
+    size = device.organization.column_bytes // device.organization.lanes
+    weights = size * in_channels * out_channels
+    inputs, outputs = size * pixels * in_channels, size * pixels * out_channels
+    return read_energy(device, weights + inputs, write_bytes=outputs), read_energy(device, weights)

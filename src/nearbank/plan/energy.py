@@ -1,0 +1,104 @@
+"""What a plan's layers cost in the memory: by the commands where there is a program, and over the bus to the GPU.
+
+A function of a finished plan, so that planning does not depend on it. The energy of the GPU itself is in no profile and in no
+number here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from nearbank.devices import PimDevice
+from nearbank.graph import Graph
+from nearbank.pim import Product, time_product
+from nearbank.plan.kernels import is_free
+from nearbank.plan.types import Layer, Plan
+from nearbank.sim.energy import Energy, energy, read_energy
+
+__all__ = ["LayerEnergy", "PlanEnergy", "Traffic", "plan_energy", "traffic"]
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Numbers (not bytes) that a kernel moves between GPU and memory if nothing stays in a cache."""
+
+    weights: int
+    inputs: int
+    outputs: int
+
+
+@dataclass(frozen=True)
+class LayerEnergy:
+    """Of one layer: ``memory`` by its program's commands, None without one; ``bus``, were it on the GPU: what a plain memory
+    of the same kind spends on weights and activations in and activations out; ``bus_weights``, the weights alone."""
+
+    name: str
+    memory: Energy | None
+    bus: Energy
+    bus_weights: Energy
+
+
+@dataclass(frozen=True)
+class PlanEnergy:
+    """A row a layer, in the plan's order, and sums: of the layers in memory, by their commands (``memory``) and over the bus
+    instead (``bus``, of that the weights ``bus_weights``); and of the layers on the GPU, over the bus (``gpu_bus``)."""
+
+    layers: tuple[LayerEnergy, ...]
+    memory: Energy
+    bus: Energy
+    bus_weights: Energy
+    gpu_bus: Energy
+
+
+def plan_energy(plan: Plan, device: PimDevice) -> PlanEnergy:
+    """The energy of every layer of ``plan`` on ``device``.
+
+    Raises:
+        DeviceError: the device gives no energy model, or half of one.
+    """
+    rows = tuple(_layer(plan, device, layer) for layer in plan.layers)
+    pairs = tuple(zip(plan.layers, rows, strict=True))
+    moved = [row for layer, row in pairs if layer.target == "pim"]
+    return PlanEnergy(
+        rows,
+        sum((row.memory for row in moved if row.memory is not None), Energy()),
+        sum((row.bus for row in moved), Energy()),
+        sum((row.bus_weights for row in moved), Energy()),
+        sum((row.bus for layer, row in pairs if layer.target != "pim"), Energy()),
+    )
+
+
+def _layer(plan: Plan, device: PimDevice, layer: Layer) -> LayerEnergy:
+    memory = None
+    if layer.pim_cycles is not None:
+        product = Product(layer.pixels, layer.in_channels, layer.out_channels)
+        timing = time_product(device, product, plan.system.channels, plan.system.mapping)  # remembered from planning
+        memory = energy(device, timing.timing)
+    moved = traffic(plan.graph, layer.nodes)
+    size = device.organization.column_bytes // device.organization.lanes
+    bus = read_energy(device, size * (moved.weights + moved.inputs), write_bytes=size * moved.outputs)
+    return LayerEnergy(layer.name, memory, bus, read_energy(device, size * moved.weights))
+
+
+def traffic(graph: Graph, nodes: tuple[str, ...]) -> Traffic:
+    """What the kernel of ``nodes`` reads and writes, each tensor once; of a product's input no more than its rows hold."""
+    members = [graph.node(name) for name in nodes]
+    if is_free(members[0]):
+        return Traffic(0, 0, 0)
+    made = {tensor for node in members for tensor in node.outputs}
+    constants = {tensor for node in members for tensor in node.constants}
+    read = {tensor for node in members for tensor in node.inputs} - made - constants
+    results = {spec.name for spec in graph.outputs}
+    seen = {t for t in made if t in results or any(user.name not in nodes for user in graph.consumers(t))}
+    work = members[0].work
+    rows = {work.source: work.pixels * work.in_channels} if work is not None else {}
+    return Traffic(
+        sum(_size(graph, tensor) for tensor in constants if graph.spec(tensor).dtype.startswith("float")),
+        sum(min(_size(graph, tensor), rows.get(tensor, _size(graph, tensor))) for tensor in read),
+        sum(_size(graph, tensor) for tensor in seen),
+    )
+
+
+def _size(graph: Graph, tensor: str) -> int:
+    return prod(graph.shape(tensor))
