@@ -20,7 +20,7 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[zoo,dev]"
 	@touch $@
 
-demo: setup  ## a photo of a cat through EfficientNet-Lite0, its pointwise layers in memory
+demo: setup  ## a photo of a cat through EfficientNet-Lite0, its convolutions in memory
 	$(BIN)/nearbank run efficientnet-lite0 --policy pim --image chelsea
 
 test: setup  ## all tests

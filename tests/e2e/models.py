@@ -36,3 +36,27 @@ def network(
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
     path.write_bytes(model.SerializeToString())
     return path
+
+
+def convolution(
+    path: Path,
+    *,
+    shape: tuple[int, int, int, int] = (1, 5, 7, 7),
+    out_channels: int = 6,
+    kernel: tuple[int, int] = (3, 3),
+    groups: int = 1,
+    **attributes: object,
+) -> Path:
+    """One convolution with bias of an input of ``shape`` (NCHW), ``attributes`` as ONNX has them; written to ``path``."""
+    rng = np.random.default_rng(1)
+    array = rng.standard_normal((out_channels, shape[1] // groups, *kernel)).astype(np.float32)
+    array /= np.sqrt(array[0].size)
+    bias = rng.standard_normal(out_channels).astype(np.float32)
+    weights = [numpy_helper.from_array(array, "w"), numpy_helper.from_array(bias, "b")]
+    node = helper.make_node("Conv", ["input", "w", "b"], ["output"], name="conv", group=groups, **attributes)
+    source = helper.make_tensor_value_info("input", TensorProto.FLOAT, shape)
+    target = helper.make_tensor_value_info("output", TensorProto.FLOAT, None)
+    graph = helper.make_graph([node], "convolution", [source], [target], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    path.write_bytes(model.SerializeToString())
+    return path

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+from importlib.resources import files
 
 import pytest
 
 from nearbank.devices import device, names
+from tests.e2e.models import network
 
 RUN = {"model", "device", "gpu", "policy", "batch", "layers", "totals"}
 LAYERS = {"name", "kind", "pixels", "in_channels", "out_channels", "target", "reason", "gpu_us", "pim_us", "pim_cycles",
-          "bound_cycles", "planned_us"}  # fmt: skip
-TOTALS = {"gpu_only_us", "planned_us", "speedup", "pointwise_gpu_us", "pointwise_planned_us", "pointwise_speedup"}
+          "bound_cycles", "planned_us", "energy_uj", "bus_energy_uj"}  # fmt: skip
+PARTS = ("activate", "column_read", "mac", "buffer", "bus", "refresh", "background")
+TOTALS = {"gpu_only_us", "planned_us", "speedup", "pointwise_gpu_us", "pointwise_planned_us", "pointwise_speedup",
+          "convolutions_gpu_us", "convolutions_planned_us", "convolutions_speedup", "energy_uj", "bus_energy_uj",
+          "bus_weights_energy_uj", "gpu_layers_bus_energy_uj"}  # fmt: skip
 VALUES = {"top1", "top1_reference", "max_abs_error", "relative_l2_error"}
 CATS = {281, 282, 283, 284, 285}
 
@@ -22,6 +27,14 @@ def written(nearbank, path, *arguments: object) -> dict:
     assert done.status == 0, done.err
     assert [p for p in path.parent.iterdir() if p.name.startswith(".")] == []
     return json.loads(path.read_text())
+
+
+def check_energy(found: dict, *rows: dict) -> None:
+    """Components make the total, and rows the sums."""
+    assert set(found) == {*PARTS, "total"}
+    assert found["total"] == pytest.approx(math.fsum(found[part] for part in PARTS))
+    for part in PARTS if rows else ():
+        assert found[part] == pytest.approx(math.fsum(row[part] for row in rows))
 
 
 def check_run(document: dict, *, values: bool) -> None:
@@ -41,10 +54,20 @@ def check_run(document: dict, *, values: bool) -> None:
             assert layer["pim_us"] == pytest.approx(layer["pim_cycles"] / clock)
         else:
             assert layer["planned_us"] == layer["gpu_us"]
+        check_energy(layer["bus_energy_uj"])
+        assert (layer["energy_uj"] is None) == (layer["pim_cycles"] is None)
+    moved = [layer for layer in layers if layer["target"] == "pim"]
+    stayed = [layer for layer in layers if layer["target"] == "gpu"]
+    check_energy(totals["energy_uj"], *(layer["energy_uj"] for layer in moved))
+    check_energy(totals["bus_energy_uj"], *(layer["bus_energy_uj"] for layer in moved))
+    check_energy(totals["gpu_layers_bus_energy_uj"], *(layer["bus_energy_uj"] for layer in stayed))
+    assert totals["bus_weights_energy_uj"]["total"] <= totals["bus_energy_uj"]["total"]
     points = [layer for layer in layers if layer["kind"] == "pointwise"]
+    convolutions = [layer for layer in layers if layer["kind"] in ("pointwise", "conv", "depthwise")]
     for key, rows, column in [
         ("gpu_only_us", layers, "gpu_us"), ("planned_us", layers, "planned_us"),
         ("pointwise_gpu_us", points, "gpu_us"), ("pointwise_planned_us", points, "planned_us"),
+        ("convolutions_gpu_us", convolutions, "gpu_us"), ("convolutions_planned_us", convolutions, "planned_us"),
     ]:  # fmt: skip
         assert totals[key] == pytest.approx(math.fsum(row[column] for row in rows))
     assert totals["speedup"] == pytest.approx(totals["gpu_only_us"] / totals["planned_us"])
@@ -62,7 +85,9 @@ def test_a_photo_through_efficientnet(nearbank, tmp_path):
     # Operands and results are rounded to fp16 in every layer: the outputs differ, by less than a hundredth.
     assert 0 < values["relative_l2_error"] < 0.01
     assert values["max_abs_error"] > 0
-    assert sum(layer["target"] == "pim" for layer in document["layers"]) == 33
+    assert sum(layer["target"] == "pim" for layer in document["layers"]) == 34
+    assert document["layers"][0]["kind"] == "conv"  # the stem, 3 x 3: 27 inputs a pixel
+    assert (document["layers"][0]["target"], document["layers"][0]["in_channels"]) == ("pim", 27)
     assert (document["model"], document["policy"], document["batch"]) == ("efficientnet-lite0", "pim", 1)
 
 
@@ -85,7 +110,7 @@ def test_plans_without_values(nearbank, tmp_path, model: str, policy: str) -> No
         assert all(layer["target"] == "gpu" and layer["pim_cycles"] is None for layer in document["layers"])
     else:
         kinds = {layer["kind"]: layer["target"] for layer in document["layers"]}
-        assert kinds["pointwise"] == "pim"
+        assert (kinds["pointwise"], kinds["conv"], kinds.get("depthwise", "gpu")) == ("pim", "pim", "gpu")
 
 
 def test_batch_and_launch_cost(nearbank, tmp_path):
@@ -121,10 +146,42 @@ def test_layer(nearbank, tmp_path, name: str, mapping: str) -> None:
     assert document["mapping"] == mapping
     assert document["cycles"] >= document["bound_cycles"] > 0
     assert document["time_us"] == pytest.approx(document["cycles"] / device(name).clock_mhz)
+    check_energy(document["energy_uj"])
+    check_energy(document["bus_energy_uj"])
+    assert document["bus_weights_energy_uj"]["total"] < document["bus_energy_uj"]["total"]
     # 3 chunks of 16 inputs, 5 groups of 16 outputs, 100 pixels: each exactly once.
     assert document["commands"]["COMP"] == 3 * 5 * 100
     peak = document["cycles"] * 16 * 256 / device(name).clocks("nCCDS")
     assert document["utilization"] == pytest.approx(100 * 40 * 70 / peak)
+
+
+def test_energy_is_printed_as_written(nearbank, tmp_path):
+    """Each number of the text is in the document, and what made it can be looked up."""
+    path = tmp_path / "l.json"
+    done = nearbank("layer", "--pixels", 100, "--in-channels", 40, "--out-channels", 70, "--json", path)
+    document = json.loads(path.read_text())
+    assert f"energy: {document['energy_uj']['total']:.2f} uJ" in done.out
+    for part in PARTS:
+        assert f"{part.replace('_', ' ')} {document['energy_uj'][part]:.2f}" in done.out
+    assert f"over the bus: {document['bus_energy_uj']['total']:.2f} uJ" in done.out
+    shown = nearbank("devices", "newton-gddr6").out
+    assert document["origin"]["device_hash"] in done.out
+    assert document["origin"]["device_hash"] in shown
+    for key, value, unit, _ in device("newton-gddr6").energy:
+        assert f"{key} " in shown
+        assert f"{value:g}" in shown
+        assert unit in shown
+
+
+def test_a_device_without_energy_has_none(nearbank, tmp_path):
+    text = (files("nearbank.devices") / "data" / "newton-gddr6.toml").read_text()
+    (tmp_path / "mine.toml").write_text(text[: text.index("[energy]")])
+    sizes = ("--pixels", 20, "--in-channels", 8, "--out-channels", 8)
+    document = written(nearbank, tmp_path / "l.json", "layer", *sizes, "--device", tmp_path / "mine.toml")
+    assert document["energy_uj"] is document["bus_energy_uj"] is document["bus_weights_energy_uj"] is None
+    model = network(tmp_path / "m.onnx")
+    document = written(nearbank, tmp_path / "r.json", "run", model, "--device", tmp_path / "mine.toml")
+    assert document["layers"][0]["energy_uj"] is document["totals"]["energy_uj"] is None
 
 
 def test_what_is_emitted_plays_to_the_same_cycles(nearbank, tmp_path):

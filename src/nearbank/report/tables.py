@@ -37,6 +37,10 @@ def _parts(spent: Energy) -> str:
     return f"{spent.total_uj:.2f} uJ ({parts})"
 
 
+def _origin(device: PimDevice) -> str:
+    return f"energy constants and their sources: nearbank devices {device.name} ({device.hash})"
+
+
 def print_plan(plan: Plan, device: PimDevice, energy: PlanEnergy | None) -> None:
     """The per-layer table and the totals."""
     out, system, totals = console(), plan.system, plan.totals
@@ -113,9 +117,10 @@ def _print_plan_energy(energy: PlanEnergy, device: PimDevice, moved: int) -> Non
             f"{energy.bus_weights.total_uj:.2f} uJ"
         )
     out.print(
-        f"layers on the GPU: {energy.gpu_bus.total_uj:.2f} uJ over the bus, if nothing stays in a cache. The energy of the GPU "
-        f"itself is not known and in no number. Constants and sources: nearbank devices {device.name} ({device.hash})"
+        f"layers on the GPU: {energy.gpu_bus.total_uj:.2f} uJ over the bus, if nothing stays in a cache. The GPU's own "
+        "energy is not known, and in no number"
     )
+    out.print(_origin(device))
 
 
 def print_values(values: Values, labels: Sequence[str] | None) -> None:
@@ -153,9 +158,10 @@ def print_layer(
     if spent and bus:
         out.print(f"energy: {_parts(spent)}")
         out.print(
-            f"the same data over the bus: {bus[0].total_uj:.2f} uJ, of that weights {bus[1].total_uj:.2f} uJ, without the GPU's "
-            f"own. Constants and sources: nearbank devices {device.name} ({device.hash})"
+            f"the same data over the bus: {bus[0].total_uj:.2f} uJ, of that weights {bus[1].total_uj:.2f} uJ; the GPU's own "
+            "energy is not known"
         )
+        out.print(_origin(device))
 
 
 def print_traces(rows: Sequence[tuple[str, int, float, dict[str, int]]]) -> None:
