@@ -102,7 +102,7 @@ def test_the_fill_sends_every_patch_whole(tmp_path: Path) -> None:
 def test_groups_only_when_asked_for(tmp_path: Path, kernel: tuple[int, int]) -> None:
     model = convolution(tmp_path / "m.onnx", shape=(1, 12, 5, 5), out_channels=9, kernel=kernel, groups=3)
     (layer,) = nb.make_plan(nb.load(model), nb.device("newton-gddr6"), nb.gpu("h200"), policy="pim").layers
-    assert (layer.target, layer.pim_us) == ("gpu", None)
+    assert (layer.target, layer.kind, layer.pim_us) == ("gpu", "conv", None)
     assert "3 groups of 4 input channels" in layer.reason
     plan, *values = through_memory(model, "newton-gddr6", expand_groups=True)
     check(*values)
@@ -125,7 +125,7 @@ def test_depthwise_stays_with_its_reason(tmp_path: Path) -> None:
     model = convolution(tmp_path / "m.onnx", shape=(1, 8, 5, 5), out_channels=8, groups=8)
     graph = nb.load(model, expand_groups=True)
     (layer,) = nb.make_plan(graph, nb.device("newton-gddr6"), nb.gpu("h200"), policy="pim").layers
-    assert layer.target == "gpu"
+    assert (layer.target, layer.kind) == ("gpu", "depthwise")
     assert layer.reason.startswith("depthwise convolution")
 
 

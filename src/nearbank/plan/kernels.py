@@ -20,7 +20,7 @@ def kernel_kind(node: Node) -> str:
     if node.work is not None:
         return node.work.kind
     if node.op_type == "Conv":
-        return "depthwise" if node.attributes["group"] > 1 else "conv"
+        return "depthwise" if 1 < node.attributes["group"] == node.input_shapes[0][1] else "conv"
     if "Pool" in node.op_type or node.op_type.startswith("Reduce"):
         return "pool"
     return "elementwise" if node.op_type in _NAMES else node.op_type.lower()
