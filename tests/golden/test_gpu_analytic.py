@@ -38,7 +38,7 @@ NEWTON_PP = [
 @cache
 def errors() -> dict[str, np.ndarray]:
     """Relative errors by kind of row; each distinct measured row once."""
-    best, cudnn = gpu("h200-analytic"), gpu("h200-analytic", library="cudnn")
+    best, cudnn = gpu("h200-analytic", library="best"), gpu("h200-analytic", library="cudnn")
     found: dict[str, list[float]] = {"grid": [], "conv": [], "linear": [], "dw": [], "gap": [], "elementwise": []}
     for r in H200.grid:
         us = best.matmul_us(pixels=r.pixels, in_channels=r.in_channels, out_channels=r.out_channels)
@@ -117,6 +117,24 @@ def test_rtx2060_on_half_the_channels_is_near_the_offloaded_total():
     total = sum(min(us, pointwise.get(k, us)) for k, us in halved.items())
     assert total == pytest.approx(PUBLISHED_OFFLOADED, rel=0.10)
     assert total == pytest.approx(1.1223e6, rel=1e-4)
+
+
+def test_giving_up_half_of_the_channels_by_layer():
+    # only totals are published, so these figures have no outside check
+    whole, halved = mobilenet_v2_clocks(32), mobilenet_v2_clocks(16)
+    slower = {k: halved[k] / whole[k] for k in whole if halved[k] > whole[k]}
+    assert len(slower) == 27
+    assert max(slower.values()) == pytest.approx(1.359, abs=0.001)
+    model = gpu("rtx2060").with_bandwidth(16 / 32)
+    assert sum(halved.values()) / load_spec("rtx2060").clock_mhz == pytest.approx(
+        sum(model.conv(1, i, o, h, h, k, s, g).us for i, o, h, k, s, g in mobilenet_v2_shapes())
+    )
+
+
+def mobilenet_v2_shapes() -> list[tuple[int, int, int, int, int, int]]:
+    """(in, out, height, kernel, stride, groups) of MobileNetV2's convolutions."""
+    rows = [r for r in H200.convs if r.model == "mobilenet_v2" and r.batch == 1]
+    return [(r.in_channels, r.out_channels, r.height, r.kernel, r.stride, r.groups) for r in rows]
 
 
 def test_channels_matter_only_where_memory_bounds():

@@ -96,7 +96,7 @@ def test_cudnn_does_not_repeat_itself():
     ("rows", "median", "p90"), [("_depthwise", 7.89, 26.89), ("_dense", 18.84, 58.28), ("_gap", 10.60, 28.74)]
 )
 def test_neighbours_on_rows_left_out(rows: str, median: float, p90: float):
-    model = MeasuredGpu(h200())
+    model = MeasuredGpu(h200(), "best")
     assert figures(left_out(getattr(model, rows))) == pytest.approx((median, p90), abs=0.02)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nearbank import __version__
+from nearbank.cli.calibrate import calibrate
 from nearbank.cli.devices import show_devices
 from nearbank.cli.layer import layer
 from nearbank.cli.run import run
@@ -24,6 +25,7 @@ app.command("run")(run)
 app.command("devices")(show_devices)
 app.command("simulate")(simulate)
 app.command("layer")(layer)
+app.command("calibrate")(calibrate)
 
 
 @app.callback(invoke_without_command=True)

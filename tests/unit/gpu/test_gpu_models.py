@@ -11,7 +11,7 @@ PROFILE = load_profile("h200")
 
 
 def test_every_grid_row_is_answered_exactly():
-    best, cudnn = gpu("h200"), gpu("h200", library="cudnn")
+    best, cudnn = gpu("h200:best"), gpu("h200")
     for r in PROFILE.grid:
         sizes = {"pixels": r.pixels, "in_channels": r.in_channels, "out_channels": r.out_channels}
         assert best.matmul(**sizes).us == min(r.cublas_us, r.cudnn_us)
@@ -35,7 +35,7 @@ def test_every_measured_layer_and_operator_is_answered():
 
 
 def test_best_is_never_slower_than_cudnn_on_a_measured_layer():
-    best = gpu("h200")
+    best = gpu("h200:best")
     for r in PROFILE.convs:
         assert (
             best.conv(r.batch, r.in_channels, r.out_channels, r.height, r.width, r.kernel, r.stride, r.groups).us
@@ -44,7 +44,7 @@ def test_best_is_never_slower_than_cudnn_on_a_measured_layer():
 
 
 def test_notes_say_what_was_not_measured():
-    model = gpu("h200")
+    model = gpu("h200:best")
     assert model.matmul(pixels=100352, in_channels=16, out_channels=16).note == "off the grid: pixels 100352 > 50176"
     assert model.matmul(pixels=3136, in_channels=24, out_channels=1000).note == ""
     assert "k x k" in model.conv(1, 48, 48, 40, 40, 3).note

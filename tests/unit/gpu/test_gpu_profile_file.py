@@ -25,11 +25,12 @@ def small(**changes):
 def test_a_users_profile_is_used(tmp_path):
     path = tmp_path / "mine.json"
     path.write_text(small(date="2026-01-02", driver="580", versions={"cudnn": "9"}))
-    model = gpu(path)
+    model = gpu(f"{path}:best")
     assert (model.name, model.date, model.versions) == (str(path), "2026-01-02", "torch 2, cudnn 9, driver 580")
     assert model.matmul_us(pixels=16, in_channels=16, out_channels=16) == 2.0
     assert model.matmul_us(pixels=64, in_channels=16, out_channels=16) == 3.0
     assert model.conv(1, 8, 8, 4, 4, 3).us == 5.0
+    assert gpu(path).matmul_us(pixels=16, in_channels=16, out_channels=16) == 3.0
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,10 @@ def test_a_users_profile_is_used(tmp_path):
         ({"whole_model_us": [1]}, "whole_model_us.*object"),
         ({"whole_model_us": {"net": {"batch 1": {"eager": 0}}}}, r"eager.*positive number"),
         ({"versions": "x"}, "versions.*object"),
+        ({"power_w": [70]}, "power_w.*object"),
+        ({"power_w": {"idle": "x"}}, "power_w.idle.*got .x.; must be a positive number"),
+        ({"clocks_mhz": {"sm": 0}}, "clocks_mhz.sm.*positive number"),
+        ({"layers": {"net": {"1": [{**CONV, "groups": 1, "us": 1.0, "cublas_us": 1.0}]}}}, "the keys"),
     ],
 )
 def test_a_bad_profile_says_where(changes, message):
@@ -70,7 +75,7 @@ def test_not_a_profile(text):
 
 
 def test_names_and_near_matches(tmp_path):
-    assert gpu_names() == ("h200", "h200-analytic", "rtx2060")
+    assert gpu_names() == ("h100", "h200", "h200-analytic", "rtx2060")
     with pytest.raises(DeviceError, match=r"did you mean.*rtx2060"):
         gpu("rtx2080")
     with pytest.raises(DeviceError, match=r"cannot read the GPU profile: No such file"):

@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 _REQUIRED = ("about", "gpu", "torch", "fp16_tflops", "copy_tb_s", "empty_kernel_us", "grid", "layers", "ops")
-_OPTIONAL = ("whole_model_us", "date", "driver", "versions", "power_w")
+_OPTIONAL = ("whole_model_us", "date", "driver", "versions", "power_w", "clocks_mhz", "l2_bytes")
 _MAX_CELLS = 100_000  # a profile whose points share no axes would make the interpolation table explode
 
 
@@ -42,7 +42,10 @@ class ProductRow:
 
 @dataclass(frozen=True)
 class ConvRow:
-    """One convolution layer by cuDNN, ``us`` a call; height and width of the input; square kernel and stride."""
+    """One convolution layer by cuDNN, ``us`` a call; height and width of the input; square kernel and stride.
+
+    ``cublas_us``: a pointwise layer of stride 1 as a product by cuBLAS, if that was measured too.
+    """
 
     model: str
     batch: int
@@ -56,6 +59,7 @@ class ConvRow:
     stride: int
     groups: int
     us: float
+    cublas_us: float | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,10 @@ class OpRow:
 
 @dataclass(frozen=True)
 class GpuProfile:
-    """What was measured on one GPU, microseconds per call; ``about`` says how."""
+    """What was measured on one GPU, microseconds per call; ``about`` says how.
+
+    ``power_w``: watts of the board by load, and ``clocks_mhz``: clocks by name; either may be empty.
+    """
 
     name: str
     about: str
@@ -95,6 +102,8 @@ class GpuProfile:
     linears: tuple[LinearRow, ...]
     ops: tuple[OpRow, ...]
     whole_model_us: dict[str, dict[str, dict[str, float]]] = field(hash=False, compare=False)
+    power_w: dict[str, float] = field(hash=False, compare=False, default_factory=dict)
+    clocks_mhz: dict[str, float] = field(hash=False, compare=False, default_factory=dict)
 
 
 def profile_names() -> tuple[str, ...]:
@@ -168,6 +177,8 @@ def parse_profile(name: str, text: str) -> GpuProfile:
         linears=linears,
         ops=tuple(_op(w, r) for w, r in _rows(f"{name}: ops", table["ops"])),
         whole_model_us=_whole(f"{name}: whole_model_us", table.get("whole_model_us", {})),
+        power_w=_named(f"{name}: power_w", table.get("power_w", {})),
+        clocks_mhz=_named(f"{name}: clocks_mhz", table.get("clocks_mhz", {})),
     )
 
 
@@ -198,6 +209,12 @@ def _text(name: str, table: dict[str, Any], key: str) -> str:
     if not isinstance(value, str):
         _bad(f"{name}: {key}", value, "a text")
     return value
+
+
+def _named(where: str, table: Any) -> dict[str, float]:
+    if not isinstance(table, dict):
+        _bad(where, table, "an object of name: number")
+    return {str(key): _us(f"{where}.{key}", value) for key, value in table.items()}
 
 
 def _versions(name: str, table: dict[str, Any]) -> str:
@@ -250,7 +267,8 @@ def _layer(where: str, model: str, row: Any) -> ConvRow | LinearRow:
     if op not in ("conv", "linear"):
         _bad(where, op, "a row with op conv or linear")
     wanted = {"op", "input", "output", "us"} | ({"kernel", "stride", "groups"} if op == "conv" else set())
-    if set(row) != wanted:
+    pointwise = op == "conv" and (row.get("kernel"), row.get("stride"), row.get("groups")) == ([1, 1], [1, 1], 1)
+    if set(row) - ({"cublas_us"} if pointwise else set()) != wanted:
         _bad(where, sorted(row), f"the keys {', '.join(sorted(wanted))}")
     rank = 4 if op == "conv" else 2
     x, y = (_shape(where, row[key], rank) for key in ("input", "output"))
@@ -263,7 +281,8 @@ def _layer(where: str, model: str, row: Any) -> ConvRow | LinearRow:
     groups = _size(where, row["groups"])
     if x[1] % groups or y[1] % groups:
         _bad(where, groups, "a divisor of both channel counts")
-    return ConvRow(model, x[0], x[1], y[1], x[2], x[3], y[2], y[3], kernel, stride, groups, us)
+    product = _us(where, row["cublas_us"]) if "cublas_us" in row else None
+    return ConvRow(model, x[0], x[1], y[1], x[2], x[3], y[2], y[3], kernel, stride, groups, us, product)
 
 
 def _shape(where: str, value: Any, rank: int) -> tuple[int, ...]:

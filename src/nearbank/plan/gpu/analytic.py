@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import cached_property
 
 from nearbank.devices.gpu import AnalyticSpec
 from nearbank.errors import DeviceError, near_matches
-from nearbank.plan.gpu.types import GpuTime, Library, check_sizes, same_size
+from nearbank.plan.gpu.types import TWO_INPUTS, GpuTime, Library, check_share, check_sizes, same_size
 
 __all__ = ["AnalyticGpu"]
 
 _BYTES = 2  # fp16
-_TWO_INPUTS = frozenset({"add", "mul", "sub"})
-_ONE_INPUT = frozenset({"clip", "hardsigmoid", "hardswish", "relu", "relu6", "sigmoid", "silu", "swish"})
+_ONE_INPUT = frozenset({"scale", "clip", "hardsigmoid", "hardswish", "relu", "relu6", "sigmoid", "silu", "swish"})
 _TILE_AREA = 128 * 256  # accumulators of more results do not fit an SM's registers
 _NOTE = "analytic"
 
@@ -31,21 +31,44 @@ class AnalyticGpu:
         spec: the numbers.
         library: ``cudnn`` starts products as convolutions are; ``best`` as the faster cuBLAS does.
         memory_channels: channels that serve the GPU, 1 to the spec's; the others are taken by PIM. Default: all.
+        bandwidth: share of these channels' bandwidth that is left.
 
     Raises:
-        DeviceError: memory_channels out of range.
+        DeviceError: memory_channels or bandwidth out of range.
     """
 
-    def __init__(self, spec: AnalyticSpec, library: Library = "best", memory_channels: int | None = None) -> None:
+    def __init__(
+        self,
+        spec: AnalyticSpec,
+        library: Library = "cudnn",
+        memory_channels: int | None = None,
+        bandwidth: float = 1.0,
+    ) -> None:
         channels = spec.memory_channels if memory_channels is None else memory_channels
         if not 1 <= channels <= spec.memory_channels:
             bound = f"1 to {spec.memory_channels}"
             raise DeviceError(
                 "no such number of channels", where=f"{spec.name}: memory_channels", value=channels, bound=bound
             )
+        check_share(f"{spec.name}: bandwidth", bandwidth)
         self.spec = spec
         self.library: Library = library
+        self._bandwidth = bandwidth
         self.memory_channels = channels
+
+    @property
+    def bandwidth(self) -> float:
+        """Share of the memory's whole bandwidth, channels given away counted."""
+        return self._bandwidth * self.memory_channels / self.spec.memory_channels
+
+    @property
+    def power_w(self) -> Mapping[str, float]:
+        """Not modelled."""
+        return {}
+
+    def with_bandwidth(self, share: float) -> AnalyticGpu:
+        """The same GPU; traffic to memory takes ``1 / share`` as long as with all channels. See GpuModel."""
+        return AnalyticGpu(self.spec, self.library, None, share)
 
     @property
     def name(self) -> str:
@@ -128,11 +151,11 @@ class AnalyticGpu:
             DeviceError: an unknown operator.
         """
         check_sizes("elementwise", elements=elements)
-        if op not in _TWO_INPUTS | _ONE_INPUT:
+        if op not in TWO_INPUTS | _ONE_INPUT:
             raise DeviceError(
-                "unknown operator", where=self.name, value=op, bound=near_matches(op, _TWO_INPUTS | _ONE_INPUT)
+                "unknown operator", where=self.name, value=op, bound=near_matches(op, TWO_INPUTS | _ONE_INPUT)
             )
-        moved = elements * _BYTES * (3 if op in _TWO_INPUTS else 2)
+        moved = elements * _BYTES * (3 if op in TWO_INPUTS else 2)
         return self._time(self.spec.elementwise_start_clocks, self._traffic_us(moved))
 
     def reduction(self, op: str, batch: int, channels: int, height: int, width: int | None = None) -> GpuTime:
@@ -153,8 +176,7 @@ class AnalyticGpu:
 
     def _traffic_us(self, moved_bytes: float) -> float:
         spec = self.spec
-        in_use = spec.memory_gb_s * self.memory_channels / spec.memory_channels
-        gb_s = spec.l2_gb_s if moved_bytes <= spec.l2_bytes else in_use
+        gb_s = spec.l2_gb_s if moved_bytes <= spec.l2_bytes else spec.memory_gb_s * self.bandwidth
         return moved_bytes / (1e3 * gb_s)
 
     def _product(self, pixels: int, inputs: int, outputs: int, read: int, start_clocks: float) -> GpuTime:

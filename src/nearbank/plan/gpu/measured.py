@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import bisect
+import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from nearbank.devices.gpu import GpuProfile, OpRow
 from nearbank.errors import DeviceError, near_matches
 from nearbank.plan.gpu.grid import LogGrid
 from nearbank.plan.gpu.near import Neighbours
-from nearbank.plan.gpu.types import GpuTime, Library, check_sizes, same_size
+from nearbank.plan.gpu.types import TWO_INPUTS, GpuTime, Library, check_share, check_sizes, same_size
 
 __all__ = ["ALIASES", "MeasuredGpu"]
 
@@ -19,6 +20,7 @@ ALIASES = {
     "clip": "relu6",
     "relu": "relu6",
     "mul": "add",
+    "scale": "mul",
     "sub": "add",
     "sigmoid": "silu",
     "swish": "silu",
@@ -29,11 +31,27 @@ _SHAPED = ("dw", "gap")
 
 
 class MeasuredGpu:
-    """A GpuModel over a GpuProfile (see GpuModel for units and errors)."""
+    """A GpuModel over a GpuProfile (see GpuModel for units and errors).
 
-    def __init__(self, profile: GpuProfile, library: Library = "best") -> None:
+    With less than all of the bandwidth, times are modelled on the measured ones: a kernel's operands and result, each
+    moved once at the measured rate of a copy, take ``m``; the kernel without its launch took ``t``. What ``m / share``
+    exceeds the longer of both by is added: a kernel that memory bounds slows down in full, one that it does not bound
+    only once it does. Operands that the L2 held while measuring are counted too, since PIM needs them in memory.
+
+    Args:
+        profile: the measurements.
+        library: whose kernels run pointwise work.
+        bandwidth: share of the memory bandwidth that is left to the GPU.
+
+    Raises:
+        DeviceError: bandwidth out of range.
+    """
+
+    def __init__(self, profile: GpuProfile, library: Library = "cudnn", bandwidth: float = 1.0) -> None:
+        check_share(f"{profile.name}: bandwidth", bandwidth)
         self.profile = profile
         self.library: Library = library
+        self._bandwidth = bandwidth
         self._grid = LogGrid(
             (
                 (r.pixels, r.in_channels, r.out_channels),
@@ -67,17 +85,32 @@ class MeasuredGpu:
         """Versions it was measured with."""
         return self.profile.versions
 
+    @property
+    def bandwidth(self) -> float:
+        """Share of the measured memory bandwidth."""
+        return self._bandwidth
+
+    @property
+    def power_w(self) -> Mapping[str, float]:
+        """As measured; empty if it was not."""
+        return self.profile.power_w
+
+    def with_bandwidth(self, share: float) -> MeasuredGpu:
+        """The same profile with another share; see the class for the model, GpuModel for errors."""
+        return MeasuredGpu(self.profile, self.library, share)
+
     def matmul(self, *, pixels: int, in_channels: int, out_channels: int) -> GpuTime:
         """Measured grid row or dense layer, else interpolated; see LogGrid for off-grid sizes."""
         check_sizes("matmul", pixels=pixels, in_channels=in_channels, out_channels=out_channels)
         point = (pixels, in_channels, out_channels)
-        if point in self._linears and not self._grid.measured(point):
-            return self._time(self._linears[point])
+        moved = 2 * (pixels * in_channels + in_channels * out_channels + pixels * out_channels)
+        if point in self._layers and not self._grid.measured(point):
+            return self._time(self._layers[point], moved)
         us, note = self._grid.at(point)
         if note:
             # far beyond the edge the last slope may be of latency still, so the measured peak rate bounds it
             us = max(us, 2e-6 * pixels * in_channels * out_channels / self.profile.fp16_tflops)
-        return self._time(us, note)
+        return self._time(us, moved, note)
 
     def matmul_us(self, *, pixels: int, in_channels: int, out_channels: int) -> float:
         """``matmul(...).us``."""
@@ -103,20 +136,22 @@ class MeasuredGpu:
         check_sizes("conv", batch=batch, in_channels=in_channels, out_channels=out_channels, **sizes)
         row = self._convs.get((batch, in_channels, out_channels, height, width, kernel, stride, groups))
         pixels = batch * same_size(height, stride) * same_size(width, stride)
+        weights = in_channels // groups * kernel * kernel * out_channels
+        moved = 2 * (batch * height * width * in_channels + weights + pixels * out_channels)
         if kernel == 1 and groups == 1:
             product = self.matmul(pixels=pixels, in_channels=in_channels, out_channels=out_channels)
             # a stride makes cuBLAS gather pixels first, so there the measured convolution stands alone
             alone = row is not None and (self.library == "cudnn" or stride > 1 or row < product.us)
-            return self._time(row) if row is not None and alone else product
+            return self._time(row, moved) if row is not None and alone else product
         if row is not None:
-            return self._time(row)
+            return self._time(row, moved)
         if groups == in_channels == out_channels and groups > 1:
             return self.depthwise(batch, in_channels, height, kernel, stride, width)
         inputs = in_channels // groups * kernel * kernel
         rough = self._im2col(pixels, inputs, out_channels)
         us = self._dense.estimate((pixels, inputs, out_channels), rough)
         note = f"not measured: from {len(self._dense)} measured k x k convolutions"
-        return self._time(us, note + (f", {groups} groups as one dense product" if groups > 1 else ""))
+        return self._time(us, moved, note + (f", {groups} groups as one dense product" if groups > 1 else ""))
 
     def depthwise(
         self, batch: int, channels: int, height: int, kernel: int, stride: int = 1, width: int | None = None
@@ -127,10 +162,12 @@ class MeasuredGpu:
             "depthwise", batch=batch, channels=channels, height=height, width=wide, kernel=kernel, stride=stride
         )
         row = self._depthwise_rows.get((batch, channels, height, wide, kernel, stride))
+        moved = _depthwise_bytes(batch, channels, height, wide, stride)
         if row is not None:
-            return self._time(row)
+            return self._time(row, moved)
         sizes, rough = self._depthwise_size(batch, channels, height, wide, kernel, stride)
-        return self._time(self._depthwise.estimate(sizes, rough), "not measured: from the nearest depthwise rows")
+        note = "not measured: from the nearest depthwise rows"
+        return self._time(self._depthwise.estimate(sizes, rough), moved, note)
 
     def elementwise(self, op: str, elements: int) -> GpuTime:
         """Measured, else on a straight line in logs between sizes; beyond the last, at its marginal rate.
@@ -148,7 +185,7 @@ class MeasuredGpu:
             )
         us, note = _along(rows[used], elements)
         notes = [n for n in (f"{op} timed as {used}" if used != op else "", note) if n]
-        return self._time(us, "; ".join(notes))
+        return self._time(us, 2 * elements * (3 if op in TWO_INPUTS else 2), "; ".join(notes))
 
     def reduction(self, op: str, batch: int, channels: int, height: int, width: int | None = None) -> GpuTime:
         """A measured ``gap`` row, else from the nearest ones.
@@ -164,17 +201,22 @@ class MeasuredGpu:
                 "reduction not in the GPU profile", where=self.name, value=op, bound=near_matches(op, known)
             )
         exact = self._gap_rows.get((batch, channels, height)) if height == wide else None
+        moved = 2 * batch * channels * height * wide
         if exact is not None:
-            return self._time(exact)
-        rough = self._traffic_us(2 * batch * channels * height * wide)
-        us = self._gap.estimate((batch, channels, height * wide), rough)
-        return self._time(us, "not measured: from the nearest gap rows")
+            return self._time(exact, moved)
+        us = self._gap.estimate((batch, channels, height * wide), self._traffic_us(moved))
+        return self._time(us, moved, "not measured: from the nearest gap rows")
 
-    def _time(self, us: float, note: str = "") -> GpuTime:
-        if us >= self.launch_us:
-            return GpuTime(float(us), note)
-        floor = f"{us:.3f} us raised to an empty kernel's"
-        return GpuTime(self.launch_us, f"{note}; {floor}" if note else floor)
+    def _time(self, us: float, moved_bytes: float, note: str = "") -> GpuTime:
+        notes = [note] if note else []
+        if us < self.launch_us:
+            notes.append(f"{us:.3f} us raised to an empty kernel's")
+            us = self.launch_us
+        if self._bandwidth < 1:
+            traffic = self._traffic_us(moved_bytes) - self.launch_us
+            us += max(traffic / self._bandwidth - max(traffic, us - self.launch_us), 0.0)
+            notes.append(f"modelled at {self._bandwidth:.3g} of the memory bandwidth")
+        return GpuTime(float(us), "; ".join(notes))
 
     def _traffic_us(self, traffic_bytes: float) -> float:
         # a copy reads and writes, and its rate counts one way
@@ -187,12 +229,22 @@ class MeasuredGpu:
         self, batch: int, channels: int, height: int, width: int, kernel: int, stride: int
     ) -> tuple[tuple[float, ...], float]:
         outputs = batch * same_size(height, stride) * same_size(width, stride)
-        traffic = 2 * channels * (batch * height * width + outputs)
-        return (outputs, channels, kernel, stride), self._traffic_us(traffic)
+        traffic = self._traffic_us(_depthwise_bytes(batch, channels, height, width, stride))
+        return (outputs, channels, kernel, stride), traffic
 
     @cached_property
-    def _linears(self) -> dict[tuple[int, ...], float]:
-        return _least(((r.batch, r.in_features, r.out_features), r.us) for r in self.profile.linears)
+    def _layers(self) -> dict[tuple[int, ...], float]:
+        """Dense layers, and pointwise ones that both libraries ran, as (pixels, inputs, outputs)."""
+        dense = (((r.batch, r.in_features, r.out_features), r.us) for r in self.profile.linears)
+        pointwise = (
+            (
+                (r.batch * r.height * r.width, r.in_channels, r.out_channels),
+                min(r.us, r.cublas_us) if self.library == "best" else r.us,
+            )
+            for r in self.profile.convs
+            if r.cublas_us is not None
+        )
+        return _least(itertools.chain(dense, pointwise))
 
     @cached_property
     def _convs(self) -> dict[tuple[int, ...], float]:
@@ -247,6 +299,10 @@ class MeasuredGpu:
             if row.name not in _SHAPED:
                 rows.setdefault(row.name, []).append(row)
         return {name: sorted((r.size[0], r.us) for r in ofs) for name, ofs in rows.items()}
+
+
+def _depthwise_bytes(batch: int, channels: int, height: int, width: int, stride: int) -> int:
+    return 2 * batch * channels * (height * width + same_size(height, stride) * same_size(width, stride))
 
 
 def _least(rows: Iterable[tuple[tuple[int, ...], float]]) -> dict[tuple[int, ...], float]:

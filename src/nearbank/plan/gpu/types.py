@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
-from nearbank.errors import PlanError
+from nearbank.errors import DeviceError, PlanError
 
-__all__ = ["GpuModel", "GpuTime", "Library", "check_sizes", "same_size"]
+__all__ = ["TWO_INPUTS", "GpuModel", "GpuTime", "Library", "check_share", "check_sizes", "same_size"]
 
 Library = Literal["best", "cudnn"]
 """Whose kernels run pointwise work: ``best`` of cuBLAS and cuDNN, or ``cudnn`` alone, as frameworks run them."""
+
+TWO_INPUTS = frozenset({"add", "mul", "sub"})
+"""Elementwise operators that read two tensors of the size that they write."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,21 @@ class GpuModel(Protocol):
     def library(self) -> Library:
         """Which library's kernels the times are of: the baseline that a comparison must name."""
 
+    @property
+    def bandwidth(self) -> float:
+        """Share of the memory bandwidth that the times are for, above 0 to 1; the rest serves PIM."""
+
+    @property
+    def power_w(self) -> Mapping[str, float]:
+        """Watts of the board by load: ``idle``, ``memory``, ``tensor``, ``small``; empty where not known."""
+
+    def with_bandwidth(self, share: float) -> Self:
+        """The same GPU left with ``share`` of all its memory bandwidth (``16 / 32`` while PIM has 16 of 32 channels).
+
+        Raises:
+            DeviceError: a share that is not above 0 and at most 1.
+        """
+
     def matmul(self, *, pixels: int, in_channels: int, out_channels: int) -> GpuTime:
         """Product of ``pixels x in_channels`` and ``in_channels x out_channels``: pointwise or dense layer."""
 
@@ -80,6 +99,12 @@ class GpuModel(Protocol):
 
     def reduction(self, op: str, batch: int, channels: int, height: int, width: int | None = None) -> GpuTime:
         """Global average pooling (``op`` = ``"gap"``) over height x width."""
+
+
+def check_share(where: str, share: float) -> None:
+    """DeviceError unless ``share`` is above 0 and at most 1."""
+    if not 0 < share <= 1:
+        raise DeviceError("no such share of the bandwidth", where=where, value=share, bound="above 0, at most 1")
 
 
 def check_sizes(what: str, **sizes: int) -> None:
