@@ -24,7 +24,12 @@ __all__ = [
 ]
 
 DeviceOption = Annotated[str, typer.Option("--device", help="A built-in device or a .toml file.")]
-GpuOption = Annotated[str, typer.Option("--gpu", help="A built-in GPU or a profile's .json file.")]
+GpuOption = Annotated[
+    str,
+    typer.Option(
+        "--gpu", help="A built-in GPU or a profile's .json file; :best behind it: the better of cuBLAS and cuDNN."
+    ),
+]
 OptionOption = Annotated[
     list[str] | None, typer.Option("--option", help="A device option, name=value; may be repeated.")
 ]
