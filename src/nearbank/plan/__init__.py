@@ -1,22 +1,37 @@
-"""In: a Graph, a PIM device and a GPU profile. Out: a Plan: who does what, when, and why. Computes no values."""
+"""In: a Graph, a PIM device and a GPU profile. Out: a Plan: who does what part when, and why. Computes no values."""
 
-from nearbank.plan.energy import LayerEnergy, PlanEnergy, plan_energy
+from nearbank.plan.check import check_plan
+from nearbank.plan.costs import Costs, MemoryCost, product_of
+from nearbank.plan.floor import floor_us
 from nearbank.plan.gpu import GpuModel, GpuTime, gpu, gpu_names
+from nearbank.plan.kernels import Kernel, Window, kernels
 from nearbank.plan.make import make_plan
-from nearbank.plan.types import POLICIES, Layer, Plan, System, Totals
+from nearbank.plan.placement import Placement, Stretch, place_weights
+from nearbank.plan.types import POLICIES, SCOPES, WHOLE, Layer, Part, Plan, System, Task
 
 __all__ = [
     "POLICIES",
+    "SCOPES",
+    "WHOLE",
+    "Costs",
     "GpuModel",
     "GpuTime",
+    "Kernel",
     "Layer",
-    "LayerEnergy",
+    "MemoryCost",
+    "Part",
+    "Placement",
     "Plan",
-    "PlanEnergy",
+    "Stretch",
     "System",
-    "Totals",
+    "Task",
+    "Window",
+    "check_plan",
+    "floor_us",
     "gpu",
     "gpu_names",
+    "kernels",
     "make_plan",
-    "plan_energy",
+    "place_weights",
+    "product_of",
 ]

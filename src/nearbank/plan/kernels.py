@@ -1,77 +1,123 @@
-"""Time of a graph's kernels on the GPU: which question to ask the cost model for which operator."""
+"""What the planner sees of a graph: kernels, what each reads, and along which axes it may be cut."""
 
 from __future__ import annotations
 
-from math import prod
+from dataclasses import dataclass
 
-from nearbank.errors import DeviceError
-from nearbank.graph import Graph, Node
-from nearbank.plan.gpu import GpuModel, GpuTime
-from nearbank.plan.gpu.types import same_size
+from nearbank.graph import Graph, MatMul, Node, fused_groups
+from nearbank.plan.types import Axis
 
-__all__ = ["is_free", "kernel_kind", "kernel_time"]
+__all__ = ["Kernel", "Window", "kernels"]
 
-_NAMES = {"Clip": "relu6", "Relu": "relu", "HardSwish": "hardswish", "Add": "add", "Mul": "mul", "Sigmoid": "silu"}
-_FREE = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity")
+_ELEMENTWISE = {"Clip", "Relu", "HardSwish", "Add", "Mul", "Sigmoid", "HardSigmoid", "Sub", "Div", "LeakyRelu", "Tanh"}
+_POOLS = ("MaxPool", "AveragePool")
 
 
-def kernel_kind(node: Node) -> str:
+@dataclass(frozen=True)
+class Window:
+    """Which input rows an output row needs: row r needs ``stride * r - pad`` to that plus ``reach`` - 1, those that exist."""
+
+    reach: int = 1
+    stride: int = 1
+    pad: int = 0
+
+    def first(self, row: int) -> int:
+        """The first input row of output row ``row``; may be negative, where the padding is."""
+        return self.stride * row - self.pad
+
+    def stop(self, row: int) -> int:
+        """One past the last input row of output row ``row``; may lie beyond the input."""
+        return self.first(row) + self.reach
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """Nodes that a GPU runs as one kernel, named after the first.
+
+    ``sources`` are the tensors it reads, weights left out; ``banded`` those of them of which a row of the output needs the
+    rows of `window` only, the others are needed whole. ``window`` is None where rows of the output cannot be told apart.
+    ``work`` is what the memory can do of it: the product of the first node.
+    """
+
+    name: str
+    kind: str
+    nodes: tuple[Node, ...]
+    sources: tuple[str, ...]
+    banded: tuple[str, ...]
+    output: str
+    shape: tuple[int, ...]
+    window: Window | None
+    work: MatMul | None
+    reason: str
+
+    @property
+    def is_image(self) -> bool:
+        """Whether the output is batch x channels x height x width."""
+        return len(self.shape) == 4
+
+    def extent(self, axis: Axis) -> int:
+        """How far the output reaches along an axis; 0 if it has none."""
+        if axis == "pixels":
+            return self.work.pixels if self.work else 0
+        if axis == "channels":
+            return self.work.out_channels if self.work else 0
+        if axis == "images":
+            return self.shape[0] if self.is_image else 0
+        return self.shape[2] if axis == "rows" and self.window else 0
+
+
+def kernels(graph: Graph) -> tuple[Kernel, ...]:
+    """The kernels of a graph in an order that can be run."""
+    return tuple(_kernel(graph, tuple(graph.node(name) for name in names)) for names in fused_groups(graph))
+
+
+def _kernel(graph: Graph, nodes: tuple[Node, ...]) -> Kernel:
+    first, made = nodes[0], {tensor for node in nodes for tensor in node.outputs}
+    read = dict.fromkeys(t for node in nodes for t in node.inputs if t not in made and t not in node.constants)
+    output = nodes[-1].outputs[0] if nodes[-1].outputs else first.name
+    shape = nodes[-1].output_shapes[0] if nodes[-1].output_shapes else ()
+    window, banded = _window(graph, nodes, tuple(read), shape)
+    return Kernel(
+        name=first.name, kind=kind_of(first), nodes=nodes, sources=tuple(read), banded=banded, output=output, shape=shape,
+        window=window, work=first.work, reason=first.reason,
+    )  # fmt: skip
+
+
+def kind_of(node: Node) -> str:
     """In a word: pointwise, linear, conv, depthwise, pool, elementwise, or the operator's own name."""
+    if node.op_type == "Conv" and node.attributes["group"] > 1 and node.attributes["group"] == node.input_shapes[0][1]:
+        return "depthwise"
     if node.work is not None:
         return node.work.kind
     if node.op_type == "Conv":
-        return "depthwise" if 1 < node.attributes["group"] == node.input_shapes[0][1] else "conv"
+        return "conv"
     if "Pool" in node.op_type or node.op_type.startswith("Reduce"):
         return "pool"
-    return "elementwise" if node.op_type in _NAMES else node.op_type.lower()
+    return "elementwise" if node.op_type in _ELEMENTWISE else node.op_type.lower()
 
 
-def is_free(node: Node) -> bool:
-    """Whether ``node`` only renames what is there: no kernel runs and no byte moves."""
-    return node.op_type in _FREE
-
-
-def kernel_time(graph: Graph, nodes: tuple[str, ...], gpu: GpuModel) -> GpuTime:
-    """Time of the kernel that runs ``nodes``; what follows the first is fused into it and costs nothing."""
-    node = graph.node(nodes[0])
-    if is_free(node):
-        return GpuTime(0.0, "")
-    plain = node.op_type != "Conv" or (set(node.attributes["strides"]) == {1} and node.attributes["group"] == 1)
-    if node.work is not None and node.work.kind != "conv" and plain:
-        work = node.work
-        return gpu.matmul(pixels=work.pixels, in_channels=work.in_channels, out_channels=work.out_channels)
-    if node.op_type == "Conv" and len(node.output_shapes[0]) == 4:
-        return _conv(node, gpu)
-    shape = node.input_shapes[0] if node.input_shapes else node.output_shapes[0]
-    if node.op_type in ("GlobalAveragePool", "ReduceMean") and len(shape) == 4:
-        return gpu.reduction("gap", shape[0], shape[1], shape[2], shape[3])
-    elements = max(prod(shape), prod(node.output_shapes[0]), 1)
-    try:
-        return (
-            gpu.elementwise(_NAMES.get(node.op_type, "add"), elements)
-            if node.op_type in _NAMES
-            else _as_add(node, gpu, elements)
-        )
-    except DeviceError:
-        return _as_add(node, gpu, elements)
-
-
-def _conv(node: Node, gpu: GpuModel) -> GpuTime:
-    batch, inputs, height, width = node.input_shapes[0]
-    _, outputs, rows, columns = node.output_shapes[0]
-    groups, kernels, strides = node.attributes["group"], node.attributes["kernel_shape"], node.attributes["strides"]
-    if groups == 1 and (len(set(kernels)) > 1 or len(set(strides)) > 1):
-        time = gpu.matmul(pixels=batch * rows * columns, in_channels=inputs * prod(kernels), out_channels=outputs)
-        return GpuTime(time.us, f"a {kernels[0]} x {kernels[1]} kernel is timed as its im2col product")
-    kernel, stride = max(kernels), max(strides)
-    # The models take the output of "same" padding; with any other, an input that gives as many pixels.
-    height = height if same_size(height, stride) == rows else rows * stride
-    width = width if same_size(width, stride) == columns else columns * stride
-    if groups == inputs == outputs and groups > 1:
-        return gpu.depthwise(batch, inputs, height, kernel, stride, width)
-    return gpu.conv(batch, inputs, outputs, height, width, kernel, stride, groups)
-
-
-def _as_add(node: Node, gpu: GpuModel, elements: int) -> GpuTime:
-    time = gpu.elementwise("add", elements)
-    return GpuTime(time.us, f"{node.op_type} is timed as an addition of its size")
+def _window(
+    graph: Graph, nodes: tuple[Node, ...], sources: tuple[str, ...], shape: tuple[int, ...]
+) -> tuple[Window | None, tuple[str, ...]]:
+    """The window of the first node, if all behind it is elementwise along the rows."""
+    first = nodes[0]
+    if len(shape) != 4 or any(len(node.outputs) != 1 or node.domain for node in nodes):
+        return None, ()
+    behind = nodes
+    window, banded = Window(), tuple(t for t in sources if len(graph.shape(t)) == 4 and graph.shape(t)[2] != 1)
+    if first.op_type == "Conv" or first.op_type in _POOLS:
+        a = first.attributes
+        if len(first.input_shapes[0]) != 4 or a.get("ceil_mode", 0) or len(sources) != 1:
+            return None, ()
+        window = Window((a["kernel_shape"][0] - 1) * a["dilations"][0] + 1, a["strides"][0], a["pads"][0])
+        behind, banded = nodes[1:], (first.inputs[0],)
+    for node in behind:
+        if node.op_type not in _ELEMENTWISE or node.output_shapes[0] != shape:
+            return None, ()
+        for name, size in zip(node.inputs, node.input_shapes, strict=True):
+            rows = size[-2] if len(size) >= 2 else 1
+            if rows not in (1, shape[2]) or (rows != 1 and name in node.constants):
+                return None, ()
+    if shape[2] == 1:
+        banded = sources if first.op_type == "Conv" or first.op_type in _POOLS else ()
+    return window, banded

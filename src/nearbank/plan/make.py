@@ -1,112 +1,161 @@
-"""From a graph and the costs of both sides to a plan, layer by layer."""
+"""From a graph and the costs of both sides to a plan."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import prod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from nearbank.devices import PimDevice
-from nearbank.errors import Infeasible, InputError, PlanError, near_matches
-from nearbank.graph import Graph, Node, fused_groups
-from nearbank.pim import LayerTiming, Product, time_product
-from nearbank.plan.gpu import GpuModel, GpuTime
-from nearbank.plan.kernels import kernel_kind, kernel_time
-from nearbank.plan.types import POLICIES, Layer, Plan, System
+from nearbank.errors import InputError, near_matches
+from nearbank.graph import Graph
+from nearbank.pim import MAPPINGS
+from nearbank.plan.assembly import GPU, Decision, dispatch, drafts, span
+from nearbank.plan.choose import Rules, choose, options
+from nearbank.plan.costs import Costs
+from nearbank.plan.exact import is_chain, prove
+from nearbank.plan.floor import floor_us
+from nearbank.plan.gpu import GpuModel
+from nearbank.plan.kernels import Kernel, kernels
+from nearbank.plan.layers import layer
+from nearbank.plan.types import POLICIES, SCOPES, Plan, System, Task
 
 __all__ = ["make_plan"]
 
+_RULES: Mapping[str, Rules] = {
+    "gpu-only": Rules(pim=False),
+    "newton+": Rules(),
+    "newton++": Rules(),
+    "pim": Rules(gpu=False),
+    "best": Rules(),
+    "split": Rules(split=True),
+    "pipeline": Rules(chains=True),
+}
+_EVERYTHING = Rules(split=True, chains=True, improve=True)
+_MAPPED = ("newton+", "newton++")
+
 
 def make_plan(
-    graph: Graph, device: PimDevice, gpu: GpuModel, *, policy: str = "best", channels: int = 16, launch_us: float | None = None,
-    mapping: str = "search", tick: Callable[[str], None] = lambda name: None,
+    graph: Graph, device: PimDevice, gpu: GpuModel, *, policy: str = "auto", scope: str = "model", channels: int = 16,
+    launch_us: float | None = None, join_us: float | None = None, charge_sums: bool = True, mapping: str = "search",
+    tick: Callable[[str], None] = lambda name: None,
 ) -> Plan:  # fmt: skip
-    """Decide for every kernel of ``graph`` where it runs.
+    """Decide for every kernel of ``graph`` which part of it runs where and when.
 
     Args:
         graph: what is computed.
         device: the memory.
-        gpu: the cost model of the GPU.
-        policy: "gpu-only"; "pim" (in memory whatever can be); "best" (each where it is faster, launch included).
+        gpu: the cost model of the GPU, with all of its bandwidth.
+        policy: one of `POLICIES`.
+        scope: one of `SCOPES`: what counts; the rest takes no time.
         channels: memory channels that compute, 1 to the device's number.
-        launch_us: microseconds to launch work in memory, once a layer; the GPU's empty kernel if None.
-        mapping: how products are laid over the memory.
-        tick: called with each layer's name, for progress.
+        launch_us: to start a task in memory; the GPU's empty kernel if None.
+        join_us: until the GPU sees what the memory computed; as ``launch_us`` if None (assumed: a signal is a launch's way back).
+        charge_sums: whether adding partial sums takes a GPU kernel.
+        mapping: how products are laid over the memory; policies newton+ and newton++ have their own.
+        tick: called with the name of what is looked at, for progress.
 
     Raises:
-        InputError: an unknown policy or mapping, or channels or launch cost out of range.
+        InputError: an unknown policy, scope or mapping, or channels or costs out of range.
     """
-    if policy not in POLICIES:
-        raise InputError("unknown policy", value=policy, bound=near_matches(policy, POLICIES))
-    if not 1 <= channels <= device.organization.channels:
-        raise InputError("channels", where=device.name, value=channels, bound=f"1 to {device.organization.channels}")
+    system = _system(device, gpu, channels, launch_us, join_us, charge_sums, mapping)
+    for what, value, known in (("policy", policy, POLICIES), ("scope", scope, SCOPES), ("mapping", mapping, MAPPINGS)):
+        if value not in known:
+            raise InputError(f"unknown {what}", value=value, bound=near_matches(value, known))
+    maker = _Maker(graph, device, gpu, system, scope, tick)
+    return maker.auto() if policy == "auto" else maker.plan(policy)
+
+
+def _system(
+    device: PimDevice, gpu: GpuModel, channels: int, launch_us: float | None, join_us: float | None, charge_sums: bool,
+    mapping: str,
+) -> System:  # fmt: skip
+    sizes = device.organization
+    if not 1 <= channels <= sizes.channels:
+        raise InputError("channels", where=device.name, value=channels, bound=f"1 to {sizes.channels}")
     launch = gpu.launch_us if launch_us is None else launch_us
-    if not 0 <= launch < 1e6:
-        raise InputError("launch cost in microseconds", value=launch, bound="0 to 10^6")
-    layers = []
-    for nodes in fused_groups(graph):
-        node = graph.node(nodes[0])
-        tick(node.name)
-        time = kernel_time(graph, nodes, gpu)
-        product: Product | None = None
-        timing: LayerTiming | Infeasible | None = None
-        if node.work is not None:
-            product = Product(node.work.pixels, node.work.in_channels, node.work.out_channels)
-            if policy != "gpu-only":
-                try:
-                    timing = time_product(device, product, channels, mapping)
-                except Infeasible as error:
-                    timing = error
-        layers.append(_layer(node, nodes, time, product, timing, policy, launch))
-    return Plan(graph, System(device.name, gpu.name, channels, launch, mapping), policy, tuple(layers))
+    join = launch if join_us is None else join_us
+    for what, value in (("launch", launch), ("join", join)):
+        if not 0 <= value < 1e6:
+            raise InputError(f"{what} cost in microseconds", value=value, bound="0 to 10^6")
+    return System(device.name, gpu.name, channels, sizes.channels, mapping, launch, join, charge_sums)
 
 
-def _layer(
-    node: Node, nodes: tuple[str, ...], time: GpuTime, product: Product | None, timing: LayerTiming | Infeasible | None,
-    policy: str, launch: float,
-) -> Layer:  # fmt: skip
-    pixels, inputs, outputs = _sizes(node, product)
-    pim_us = cycles = bound = None
-    target, planned = "gpu", time.us
-    if isinstance(timing, LayerTiming):
-        pim_us, cycles, bound = timing.time_us, timing.timing.cycles, timing.bound.cycles
-        total = pim_us + launch
-        if total <= 0:
-            raise PlanError("a layer takes no time", where=node.name, value=total, bound="above 0")
-        faster = total < time.us
-        compared = f"pim {total:.1f} us {'<' if faster else '>='} gpu {time.us:.1f} us"
-        if policy == "pim" or faster:
-            target, planned = "pim", total
-        reason = f"policy pim; {compared}" if policy == "pim" else compared
-    elif isinstance(timing, Infeasible):
-        reason = str(timing)
-    elif product is not None:
-        reason = "policy gpu-only"
-    else:
-        reason = node.reason
-    return Layer(
-        node.name,
-        kernel_kind(node),
-        nodes,
-        pixels,
-        inputs,
-        outputs,
-        target,
-        reason,
-        time.us,
-        time.note,
-        pim_us,
-        cycles,
-        bound,
-        planned,
-    )
+class _Maker:
+    """Plans of one graph under one system, by policy; all share the answers of the cost curves."""
+
+    def __init__(
+        self, graph: Graph, device: PimDevice, gpu: GpuModel, system: System, scope: str, tick: Callable[[str], None]
+    ) -> None:
+        self.graph, self.device, self.gpu, self.system, self.scope, self.tick = graph, device, gpu, system, scope, tick
+        self.kernels = kernels(graph)
+        self.costs = {system.mapping: Costs(device, gpu, system, SCOPES[scope])}
+
+    def plan(self, policy: str) -> Plan:
+        """The plan of a policy other than auto."""
+        return self._made(policy, policy, _RULES[policy])
+
+    def auto(self) -> Plan:
+        """The shortest of all policies' plans and of what all means together give."""
+        found = [self._made("auto", name, rules) for name, rules in _RULES.items()]
+        found.append(self._made("auto", "everything", _EVERYTHING))
+        return min(found, key=lambda plan: plan.planned_us)
+
+    def _costs(self, policy: str) -> Costs:
+        mapping = policy if policy in _MAPPED else self.system.mapping
+        if mapping not in self.costs:
+            system = replace(self.system, mapping=mapping)
+            self.costs[mapping] = Costs(self.device, self.gpu, system, SCOPES[self.scope])
+        return self.costs[mapping]
+
+    def _made(self, policy: str, chosen: str, rules: Rules) -> Plan:
+        costs, everything = self._costs(chosen), self.kernels
+        alone = sum(costs.alone_us(kernel) for kernel in everything)
+        decision = choose(everything, costs, rules, self.tick) if rules.pim else {k.name: GPU for k in everything}
+        tasks = _timed(everything, decision, costs)
+        if span(tasks) >= alone or not any(task.resource == "pim" for task in tasks):
+            if chosen != "pim":
+                # Nothing is gained in memory: its channels go back to the GPU.
+                decision = {k.name: GPU for k in everything}
+            if not any(resource == "pim" for shares in decision.values() for resource, _ in shares):
+                tasks = _alone(everything, costs)
+        proven, proof, tasks, decision = self._proved(costs, rules, decision, tasks)
+        least = floor_us(everything, costs)
+        layers = tuple(layer(k, decision[k.name], tasks, costs, rules) for k in everything)
+        return Plan(
+            graph=self.graph, system=costs.system, policy=policy, scope=self.scope, layers=layers, tasks=tuple(tasks),
+            gpu_only_us=alone, floor_us=min(least, span(tasks)), proven_us=proven, proof=proof, chosen=chosen,
+        )  # fmt: skip
+
+    def _proved(
+        self, costs: Costs, rules: Rules, decision: Decision, tasks: list[Task]
+    ) -> tuple[float, str, list[Task], Decision]:
+        """A bound on all schedules of this kind, how it was found, and a better plan if that found one."""
+        planned = span(tasks)
+        if is_chain(self.kernels):
+            return planned, "dynamic programming over a chain, optimal", tasks, decision
+        if not rules.improve:
+            return planned, "each kernel decided for itself", tasks, decision
+        choices = {k.name: [shares for shares, _ in options(k, costs, rules)] for k in self.kernels}
+        proof = prove(self.kernels, costs, choices, decision, tasks)
+        if proof is None:
+            return min(floor_us(self.kernels, costs), planned), "floor (OR-tools is not installed)", tasks, decision
+        if proof.decision is not None:
+            better = _timed(self.kernels, proof.decision, costs)
+            if span(better) < planned * (1 - 1e-9):
+                tasks, decision, planned = better, proof.decision, span(better)
+        return min(proof.bound_us, planned), proof.method, tasks, decision
 
 
-def _sizes(node: Node, product: Product | None) -> tuple[int, int, int]:
-    """Pixels, input and output channels for the table; 0 where the word has no meaning."""
-    if product is not None:
-        return product.pixels, product.in_channels, product.out_channels
-    out = node.output_shapes[0] if node.output_shapes else ()
-    into = node.input_shapes[0] if node.input_shapes else ()
-    if len(out) == 4:
-        return out[0] * out[2] * out[3], into[1] if len(into) == 4 else 0, out[1]
-    return (prod(out[:-1]), 0, out[-1]) if out else (0, 0, 0)
+def _timed(everything: Sequence[Kernel], decision: Decision, costs: Costs) -> list[Task]:
+    return dispatch(drafts(everything, decision, costs), costs.system.join_us)
+
+
+def _alone(everything: Sequence[Kernel], costs: Costs) -> list[Task]:
+    """Everything on the GPU with all channels."""
+    queue = [
+        replace(draft, us=costs.alone_us(kernel))
+        for kernel, draft in zip(everything, drafts(everything, {k.name: GPU for k in everything}, costs), strict=True)
+    ]
+    return dispatch(queue, 0.0)
+
+

@@ -1,33 +1,129 @@
-"""The values of this room: per kernel what it costs where, and for a whole network who does what."""
+"""The values of this room: what a kernel is to the planner, what a task is, and the plan: who does what part when, and why."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
 
 from nearbank.graph import Graph
 
-__all__ = ["POLICIES", "Layer", "Plan", "System", "Totals"]
+__all__ = [
+    "POLICIES",
+    "SCOPES",
+    "WHOLE",
+    "Axis",
+    "Layer",
+    "Part",
+    "Plan",
+    "Resource",
+    "System",
+    "Task",
+]
 
-POLICIES = ("gpu-only", "pim", "best")
+Axis = Literal["whole", "pixels", "channels", "rows", "images"]
+Resource = Literal["gpu", "pim"]
+
+POLICIES: Mapping[str, str] = {
+    "gpu-only": "everything on the GPU, which has all memory channels to itself",
+    "newton+": "each layer where it is faster, mapping newton+",
+    "newton++": "each layer where it is faster, mapping newton++",
+    "pim": "in memory whatever can be",
+    "best": "each layer where it is faster",
+    "split": "each layer where it is faster, or divided over both",
+    "pipeline": "each layer where it is faster, or chains of layers in stages over both",
+    "auto": "the fastest of all of these and their mixtures",
+}
+"""Names of the policies and what they decide."""
+
+SCOPES: Mapping[str, frozenset[str] | None] = {
+    "pointwise": frozenset({"pointwise"}),
+    "convolutions": frozenset({"pointwise", "conv", "depthwise"}),
+    "model": None,
+}
+"""Which kinds of kernels count; None: all. What does not count takes no time, in the plan as in its baseline."""
+
+
+@dataclass(frozen=True, order=True)
+class Part:
+    """What a task does of its kernel's output: ``[start, stop)`` along ``axis``.
+
+    pixels: batch x height x width of the output, or rows of a matrix, as one line; channels: output channels; rows: of every
+    image of the batch; images: of the batch; whole: all of it, and then the range is 0 to 0.
+    """
+
+    axis: Axis = "whole"
+    start: int = 0
+    stop: int = 0
+
+    @property
+    def size(self) -> int:
+        """Length of the range."""
+        return self.stop - self.start
+
+    def __str__(self) -> str:
+        return "all" if self.axis == "whole" else f"{self.axis} {self.start} to {self.stop}"
+
+
+WHOLE = Part()
 
 
 @dataclass(frozen=True)
 class System:
-    """What surrounds the memory: ``channels`` given to PIM, ``launch_us`` a layer sent there, the mapping used."""
+    """What surrounds the memory.
+
+    ``channels`` of the memory's ``all_channels`` compute, and then do not serve the GPU, whose bandwidth falls in proportion.
+    ``launch_us``: to start a task in memory, during which the memory does nothing else; ``join_us``: until the GPU sees its
+    result. ``charge_sums``: whether the host's addition of partial sums takes a GPU kernel, or none.
+    """
 
     device: str
     gpu: str
     channels: int
-    launch_us: float
+    all_channels: int
     mapping: str
+    launch_us: float
+    join_us: float
+    charge_sums: bool = True
+
+    @property
+    def gpu_share(self) -> float:
+        """The share of the memory's channels, and so of its bandwidth, that the GPU keeps."""
+        return 1 - self.channels / self.all_channels
+
+
+@dataclass(frozen=True)
+class Task:
+    """Work on one resource from ``start_us`` to ``end_us``; ``needs`` are the tasks that must be over before.
+
+    ``role``: "work" (``part`` of ``kernel``) or "sum" (adding the partial sums that the memory read out, on the GPU). A task in
+    memory holds its launch; a GPU task starts no earlier than ``join_us`` behind one in memory that it needs.
+    """
+
+    name: str
+    kernel: str
+    resource: Resource
+    part: Part
+    start_us: float
+    end_us: float
+    needs: tuple[str, ...]
+    role: Literal["work", "sum"] = "work"
+    cycles: int = 0
+
+    @property
+    def us(self) -> float:
+        """How long it takes."""
+        return self.end_us - self.start_us
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One kernel of the network: a matrix product or another operator with what fuses into it.
+    """One kernel of the network, for a table: a matrix product or another operator with what fuses into it.
 
-    ``target`` is "gpu" or "pim", ``reason`` why, in numbers. Times in microseconds, ``pim_us`` without the launch, which
-    ``planned_us`` includes; None where it cannot run. ``nodes`` are the graph's nodes that it stands for.
+    ``target``: "gpu", "pim", "split" or "pipeline"; ``reason`` why, in numbers. ``gpu_us`` on the GPU alone with all channels;
+    ``pim_us`` whole in memory without launch and join, None where it cannot run there. ``planned_us`` from its first task's start
+    to its last one's end. ``share``: of the work that the memory does. ``nodes`` are the graph's nodes that it stands for.
     """
 
     name: str
@@ -40,60 +136,51 @@ class Layer:
     reason: str
     gpu_us: float
     gpu_note: str
+    gpu_shared_us: float
     pim_us: float | None
     pim_cycles: int | None
     bound_cycles: int | None
     planned_us: float
-
-
-@dataclass(frozen=True)
-class Totals:
-    """Sums in microseconds; a speedup is GPU only over planned."""
-
-    gpu_only_us: float
-    planned_us: float
-    pointwise_gpu_us: float
-    pointwise_planned_us: float
-    convolutions_gpu_us: float
-    convolutions_planned_us: float
-
-    @property
-    def speedup(self) -> float:
-        """Of the whole network."""
-        return self.gpu_only_us / self.planned_us if self.planned_us else 1.0
-
-    @property
-    def pointwise_speedup(self) -> float:
-        """Of the pointwise layers alone; 1 if there are none."""
-        return self.pointwise_gpu_us / self.pointwise_planned_us if self.pointwise_planned_us else 1.0
-
-    @property
-    def convolutions_speedup(self) -> float:
-        """Of all convolutions, pointwise and depthwise ones included; 1 if there are none."""
-        return self.convolutions_gpu_us / self.convolutions_planned_us if self.convolutions_planned_us else 1.0
+    share: float
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Who does what, layer after layer."""
+    """Who does what part when. Times in microseconds from the start.
+
+    ``tasks`` in the order in which they are executed, which respects all needs. ``gpu_only_us``: the baseline, all on the GPU
+    with all channels. ``proven_us``: no schedule of these kinds of tasks is shorter (see `proof`); ``floor_us``: no plan at
+    all, even with perfect overlap of both sides, is (see `nearbank.plan.floor`).
+    """
 
     graph: Graph
     system: System
     policy: str
+    scope: str
     layers: tuple[Layer, ...]
+    tasks: tuple[Task, ...]
+    gpu_only_us: float
+    floor_us: float
+    proven_us: float
+    proof: str
+    chosen: str = ""
+    alternatives: Mapping[str, tuple[tuple[str, float], ...]] = field(default_factory=dict)
 
     @property
-    def totals(self) -> Totals:
-        """Sums over the layers."""
-        points = [x for x in self.layers if x.kind == "pointwise"]
-        convolutions = [x for x in self.layers if x.kind in ("pointwise", "conv", "depthwise")]
-        return Totals(
-            sum(x.gpu_us for x in self.layers), sum(x.planned_us for x in self.layers),
-            sum(x.gpu_us for x in points), sum(x.planned_us for x in points),
-            sum(x.gpu_us for x in convolutions), sum(x.planned_us for x in convolutions),
-        )  # fmt: skip
+    def planned_us(self) -> float:
+        """When the last task ends."""
+        return max((task.end_us for task in self.tasks), default=0.0)
 
     @property
+    def speedup(self) -> float:
+        """GPU only over planned; 1 for a plan that takes no time."""
+        return self.gpu_only_us / self.planned_us if self.planned_us else 1.0
+
+    @cached_property
     def offloaded(self) -> tuple[str, ...]:
-        """Nodes whose product the memory computes."""
-        return tuple(layer.nodes[0] for layer in self.layers if layer.target == "pim")
+        """Kernels of which the memory computes at least a part."""
+        return tuple(dict.fromkeys(task.kernel for task in self.tasks if task.resource == "pim"))
+
+    def tasks_of(self, kernel: str) -> tuple[Task, ...]:
+        """The tasks of one kernel, in order."""
+        return tuple(task for task in self.tasks if task.kernel == kernel)

@@ -1,0 +1,117 @@
+"""Verifies a plan from its definition, sharing no code with what makes plans: resources, order, and that all work is done once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nearbank.errors import PlanError
+from nearbank.plan.kernels import Kernel, kernels
+from nearbank.plan.types import Part, Plan, Task
+
+__all__ = ["check_plan"]
+
+_CLOSE = 1e-6
+
+
+def check_plan(plan: Plan) -> None:
+    """Raise unless the plan can be carried out as it stands.
+
+    Raises:
+        PlanError: a resource has two tasks at once; a task starts before one it needs is over (and, from memory to GPU, joined); a
+            task reads what no task that it needs, directly or through others, has made; a kernel's output is not made, or a part of
+            a divided kernel is made twice.
+    """
+    by_name = {task.name: task for task in plan.tasks}
+    if len(by_name) < len(plan.tasks):
+        raise PlanError("two tasks of one name", where=plan.graph.name)
+    _check_resources(plan.tasks)
+    for task in plan.tasks:
+        for name in task.needs:
+            _check_need(plan, task, by_name.get(name), name)
+    everything = {kernel.name: kernel for kernel in kernels(plan.graph)}
+    done: dict[str, list[Task]] = {name: [] for name in everything}
+    for task in plan.tasks:
+        if task.kernel not in done:
+            raise PlanError("a task of no kernel", where=task.name, value=task.kernel)
+        done[task.kernel].append(task)
+    for name, tasks in done.items():
+        _check_covered(everything[name], [task for task in tasks if task.role == "work"])
+    makers = {t: k.name for k in everything.values() for node in k.nodes for t in node.outputs}
+    before = _ancestors(plan.tasks)
+    for task in plan.tasks:
+        if task.role == "work":
+            _check_reads(everything[task.kernel], task, makers, done, before[task.name])
+
+
+def _check_resources(tasks: Sequence[Task]) -> None:
+    for resource in ("gpu", "pim"):
+        mine = sorted((t for t in tasks if t.resource == resource), key=lambda t: (t.start_us, t.end_us))
+        for one, two in zip(mine, mine[1:], strict=False):
+            if two.start_us < one.end_us - _CLOSE:
+                raise PlanError(f"the {resource} does two things at once", where=two.name, value=two.start_us, bound=f"{one.end_us}")
+
+
+def _check_need(plan: Plan, task: Task, before: Task | None, name: str) -> None:
+    if before is None:
+        raise PlanError("needs a task that is not in the plan", where=task.name, value=name)
+    lag = plan.system.join_us if (before.resource, task.resource) == ("pim", "gpu") else 0.0
+    if task.start_us < before.end_us + lag - _CLOSE:
+        raise PlanError("starts too early", where=task.name, value=task.start_us, bound=f"{before.end_us + lag} ({name} is over)")
+
+
+def _check_covered(kernel: Kernel, tasks: Sequence[Task]) -> None:
+    """The parts are one whole, or ranges that follow each other from 0 to the end; rows may be made twice, in stages."""
+    if not tasks:
+        raise PlanError("nothing makes this kernel's output", where=kernel.name)
+    axes = {task.part.axis for task in tasks}
+    if len(axes) > 1:
+        raise PlanError("parts along two axes", where=kernel.name, value=sorted(axes))
+    axis = axes.pop()
+    if axis == "whole":
+        if len(tasks) > 1:
+            raise PlanError("made twice", where=kernel.name, value=[t.name for t in tasks])
+        return
+    at = 0
+    for start, stop in sorted((t.part.start, t.part.stop) for t in tasks):
+        if start > at or (start < at and axis != "rows"):
+            raise PlanError("parts leave a gap or overlap", where=kernel.name, value=f"{axis} {start}", bound=f"{axis} {at}")
+        at = max(at, stop)
+    if at != kernel.extent(axis):
+        raise PlanError("parts end early", where=kernel.name, value=at, bound=f"{kernel.extent(axis)} {axis}")
+
+
+def _ancestors(tasks: Sequence[Task]) -> dict[str, set[str]]:
+    """Task -> all that are over before it starts, by needs alone."""
+    out: dict[str, set[str]] = {}
+    for task in tasks:
+        found: set[str] = set()
+        for name in task.needs:
+            if name not in out:
+                raise PlanError("stands before what it needs", where=task.name, value=name)
+            found |= out[name] | {name}
+        out[task.name] = found
+    return out
+
+
+def _check_reads(
+    kernel: Kernel, task: Task, makers: dict[str, str], done: dict[str, list[Task]], before: set[str]
+) -> None:
+    for tensor in kernel.sources:
+        if tensor not in makers:
+            continue
+        sources = done[makers[tensor]]
+        wanted = [t for t in sources if _touches(kernel, task.part, tensor, t.part)]
+        missing = [t.name for t in wanted if t.name not in before]
+        if missing:
+            raise PlanError("reads what may not be there yet", where=task.name, value=missing[:3])
+
+
+def _touches(kernel: Kernel, mine: Part, tensor: str, other: Part) -> bool:
+    """Whether ``mine`` of the kernel needs ``other`` of what makes ``tensor``."""
+    if mine.axis == other.axis == "images":
+        return mine.start < other.stop and other.start < mine.stop
+    if mine.axis == other.axis == "rows" and tensor in kernel.banded and kernel.window is not None:
+        first = mine.start * kernel.window.stride - kernel.window.pad
+        last = (mine.stop - 1) * kernel.window.stride - kernel.window.pad + kernel.window.reach - 1
+        return first < other.stop and other.start <= last
+    return True

@@ -1,0 +1,194 @@
+"""Which parts of which kernel are made where: exact over sequences of blocks, then improved over the whole graph.
+
+Blocks are single kernels (on the GPU, in memory, divided over both) and chains in stages. Dynamic programming finds the sequence
+with the least sum of the blocks' own times: optimal among plans in which a block starts when the one before is over. Dispatching
+all tasks of the result at once, without those walls, can only be shorter; single decisions are then changed as long as that
+shortens the whole, which finds what branches of a graph can do at the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from nearbank.errors import Infeasible
+from nearbank.plan.assembly import GPU, PIM, Decision, Share, dispatch, drafts, span
+from nearbank.plan.costs import Costs
+from nearbank.plan.kernels import Kernel
+from nearbank.plan.pipeline import MOST_STAGES, chains, stages
+from nearbank.plan.split import best_split
+from nearbank.plan.types import Resource
+
+__all__ = ["Rules", "choose", "options"]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a policy allows: ``gpu`` and ``pim`` whole kernels, ``split`` ones, ``chains`` in stages, and to ``improve`` over
+    the graph; without ``gpu`` a kernel that fits the memory is there."""
+
+    gpu: bool = True
+    pim: bool = True
+    split: bool = False
+    chains: bool = False
+    improve: bool = False
+
+
+@dataclass(frozen=True)
+class _Block:
+    first: int
+    last: int
+    shares: tuple[tuple[Share, ...], ...]
+    us: float
+
+
+def options(kernel: Kernel, costs: Costs, rules: Rules) -> list[tuple[tuple[Share, ...], float]]:
+    """What one kernel may do, with the time that it takes alone, join included; the fastest first."""
+    fits = rules.pim and costs.fits(kernel)
+    found: list[tuple[tuple[Share, ...], float]] = []
+    if rules.gpu or not fits:
+        found.append((GPU, costs.gpu_us(kernel)))
+    if fits:
+        found.append((PIM, _alone([kernel], {kernel.name: PIM}, costs)))
+    if rules.split and fits:
+        divided = best_split(kernel, costs, min(us for _, us in found))
+        if divided is not None:
+            found.append(divided)
+    return sorted(found, key=lambda option: option[1])
+
+
+def choose(
+    kernels: Sequence[Kernel], costs: Costs, rules: Rules, tick: Callable[[str], None] = lambda name: None
+) -> Decision:
+    """The decision for every kernel."""
+    single: list[list[tuple[tuple[Share, ...], float]]] = []
+    for kernel in kernels:
+        tick(kernel.name)
+        single.append(options(kernel, costs, rules))
+    blocks = [_Block(i, i, (found[0][0],), found[0][1]) for i, found in enumerate(single)]
+    if rules.chains:
+        blocks = _with_chains(kernels, costs, single, blocks, tick)
+    decision: dict[str, tuple[Share, ...]] = {}
+    for block in blocks:
+        for kernel, shares in zip(kernels[block.first : block.last + 1], block.shares, strict=True):
+            decision[kernel.name] = shares
+    return _improved(kernels, costs, single, decision, tick) if rules.improve else decision
+
+
+def _alone(kernels: Sequence[Kernel], decision: Decision, costs: Costs, *, rough: bool = False) -> float:
+    join = costs.system.join_us
+    return span(dispatch(drafts(kernels, decision, costs, rough=rough), join), join)
+
+
+def _with_chains(
+    kernels: Sequence[Kernel], costs: Costs, single: list[list[tuple[tuple[Share, ...], float]]], blocks: list[_Block],
+    tick: Callable[[str], None],
+) -> list[_Block]:  # fmt: skip
+    """The best sequence with chains: candidates by estimate, those chosen timed exactly, until all that are chosen are exact."""
+    candidates = list(_candidates(kernels, costs, single))
+    exact: dict[tuple[int, int, tuple[tuple[Share, ...], ...]], float] = {}
+    while True:
+        best = _sequence(len(kernels), [*blocks, *candidates])
+        unknown = [b for b in best if b.last > b.first and (b.first, b.last, b.shares) not in exact]
+        if not unknown:
+            return best
+        for block in unknown:
+            tick(kernels[block.first].name)
+            chain = kernels[block.first : block.last + 1]
+            decision = {k.name: shares for k, shares in zip(chain, block.shares, strict=True)}
+            exact[block.first, block.last, block.shares] = _alone(chain, decision, costs)
+        candidates = [_Block(b.first, b.last, b.shares, exact.get((b.first, b.last, b.shares), b.us)) for b in candidates]
+
+
+def _candidates(
+    kernels: Sequence[Kernel], costs: Costs, single: list[list[tuple[tuple[Share, ...], float]]]
+) -> Iterable[_Block]:
+    """Chains in stages that promise to be faster than their kernels one by one."""
+    for first, last in chains(kernels):
+        chain = kernels[first : last + 1]
+        apart = sum(single[i][0][1] for i in range(first, last + 1))
+        for resources in _assignments(chain, costs):
+            best: _Block | None = None
+            for count in range(2, MOST_STAGES + 1):
+                shares = stages(chain, resources, count)
+                if shares is None:
+                    break
+                busiest = _busiest(chain, shares, costs)
+                if busiest >= (best.us if best else apart):
+                    break  # more stages only add to the work of each side
+                decision = {k.name: s for k, s in zip(chain, shares, strict=True)}
+                us = _alone(chain, decision, costs, rough=True)
+                if us < (best.us if best else apart):
+                    best = _Block(first, last, shares, us)
+            if best is not None:
+                yield best
+
+
+def _assignments(chain: Sequence[Kernel], costs: Costs) -> list[tuple[Resource, ...]]:
+    """Everything in memory that can be; and only what is faster there."""
+    able = [costs.fits(k) for k in chain]
+    every: tuple[Resource, ...] = tuple("pim" if can else "gpu" for can in able)
+    faster: tuple[Resource, ...] = tuple("pim" if can and _faster(k, costs) else "gpu" for k, can in zip(chain, able, strict=True))
+    return [found for found in dict.fromkeys((faster, every)) if len(set(found)) == 2]
+
+
+def _faster(kernel: Kernel, costs: Costs) -> bool:
+    cost = costs.memory(kernel)
+    return not isinstance(cost, Infeasible) and costs.system.launch_us + cost.us < costs.gpu_us(kernel)
+
+
+def _busiest(chain: Sequence[Kernel], shares: tuple[tuple[Share, ...], ...], costs: Costs) -> float:
+    busy = {"gpu": 0.0, "pim": 0.0}
+    for kernel, parts in zip(chain, shares, strict=True):
+        for resource, part in parts:
+            if resource == "gpu":
+                busy["gpu"] += costs.gpu_us(kernel, part)
+                continue
+            cost = costs.rough(kernel, part)
+            if not isinstance(cost, Infeasible):
+                busy["pim"] += costs.system.launch_us + cost.us
+                busy["gpu"] += cost.sum_us
+    return max(busy.values())
+
+
+def _sequence(count: int, blocks: Iterable[_Block]) -> list[_Block]:
+    """The blocks that cover 0 to ``count`` - 1 in the least time; fewer blocks among equals."""
+    ending: dict[int, list[_Block]] = {}
+    for block in blocks:
+        ending.setdefault(block.last, []).append(block)
+    best: list[tuple[float, int, _Block | None]] = [(0.0, 0, None)]
+    for last in range(count):
+        found = [(best[b.first][0] + b.us, best[b.first][1] + 1, b) for b in ending[last]]
+        best.append(min(found, key=lambda item: (item[0], item[1])))
+    out: list[_Block] = []
+    at = count
+    while at:
+        chosen = best[at][2]
+        assert chosen is not None
+        out.append(chosen)
+        at = chosen.first
+    return out[::-1]
+
+
+def _improved(
+    kernels: Sequence[Kernel], costs: Costs, single: list[list[tuple[tuple[Share, ...], float]]],
+    decision: dict[str, tuple[Share, ...]], tick: Callable[[str], None],
+) -> dict[str, tuple[Share, ...]]:  # fmt: skip
+    """Decisions of single kernels changed, one after another, while that shortens the whole."""
+    best = _alone(kernels, decision, costs)
+    for _ in range(3):
+        before = best
+        for kernel, found in zip(kernels, single, strict=True):
+            if len(found) < 2 and found[0][0] == decision[kernel.name]:
+                continue
+            tick(kernel.name)
+            for shares, _ in found:
+                if shares == decision[kernel.name]:
+                    continue
+                trial = {**decision, kernel.name: shares}
+                us = _alone(kernels, trial, costs)
+                if us < best * (1 - 1e-9):
+                    best, decision = us, trial
+        if best == before:
+            break
+    return decision

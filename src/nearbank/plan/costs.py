@@ -1,0 +1,120 @@
+"""Both cost curves: what any part of any kernel takes on the GPU and in memory. Pure questions, each answered once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from nearbank.devices import PimDevice
+from nearbank.errors import Infeasible, PlanError
+from nearbank.pim import Product, bound, compile_product, time_product
+from nearbank.plan.gpu import GpuModel, GpuTime
+from nearbank.plan.gpu_time import gpu_time, sum_time
+from nearbank.plan.kernels import Kernel
+from nearbank.plan.types import WHOLE, Part, System
+
+__all__ = ["Costs", "MemoryCost", "product_of"]
+
+
+@dataclass(frozen=True)
+class MemoryCost:
+    """A part of a kernel in memory: ``us`` and ``cycles`` of the program, without launch and join; ``sum_us`` of the GPU kernel
+    that adds its ``pieces`` partial sums, 0 if there is but one; no program is shorter than ``bound_cycles``."""
+
+    us: float
+    cycles: int
+    bound_cycles: int
+    pieces: int
+    sum_us: float
+
+
+def product_of(kernel: Kernel, part: Part) -> Product:
+    """The matrix product that makes ``part`` of a kernel's first node. Raises `PlanError` for a kernel that is none."""
+    work = kernel.work
+    if work is None:
+        raise PlanError("no matrix product", where=kernel.name, value=kernel.reason)
+    pixels, outputs = work.pixels, work.out_channels
+    if part.axis == "pixels":
+        pixels = part.size
+    elif part.axis == "channels":
+        outputs = part.size
+    elif part.axis != "whole":
+        pixels = pixels // kernel.extent(part.axis) * part.size
+    return Product(pixels, work.in_channels, outputs)
+
+
+class Costs:
+    """What parts take under one system: ``gpu`` has the bandwidth that the memory leaves it, ``alone`` all of it. Kernels whose
+    kind is not in ``counted`` take no time and stay on the GPU; None counts all."""
+
+    def __init__(
+        self, device: PimDevice, alone: GpuModel, system: System, counted: frozenset[str] | None = None
+    ) -> None:
+        self.device, self.alone, self.system, self._counted = device, alone, system, counted
+        self.gpu = alone.with_bandwidth(system.gpu_share)
+        self._gpu: dict[tuple[str, Part], float] = {}
+        self._memory: dict[tuple[str, Part], MemoryCost | Infeasible] = {}
+
+    def gpu_us(self, kernel: Kernel, part: Part = WHOLE) -> float:
+        """Microseconds on the GPU beside a working memory."""
+        if not self.counts(kernel):
+            return 0.0
+        key = (kernel.name, part)
+        if key not in self._gpu:
+            self._gpu[key] = gpu_time(kernel, self.gpu, part).us
+        return self._gpu[key]
+
+    def alone_us(self, kernel: Kernel) -> float:
+        """Microseconds on the GPU that has all channels."""
+        return self.alone_time(kernel).us
+
+    def alone_time(self, kernel: Kernel) -> GpuTime:
+        """As `alone_us`, with the note of what was not measured."""
+        return gpu_time(kernel, self.alone) if self.counts(kernel) else GpuTime(0.0)
+
+    def counts(self, kernel: Kernel) -> bool:
+        """Whether a kernel takes time in this scope."""
+        return self._counted is None or kernel.kind in self._counted
+
+    def fits(self, kernel: Kernel) -> bool:
+        """Whether the memory can do the kernel, and it counts."""
+        able = kernel.work is not None and self.counts(kernel)
+        return able and not isinstance(self.memory(kernel), Infeasible)
+
+    def memory(self, kernel: Kernel, part: Part = WHOLE) -> MemoryCost | Infeasible:
+        """In memory, or why it cannot be there."""
+        key = (kernel.name, part)
+        if key not in self._memory:
+            self._memory[key] = self._ask(kernel, part)
+        return self._memory[key]
+
+    def rough(self, kernel: Kernel, part: Part) -> MemoryCost | Infeasible:
+        """As `memory` if it was asked before, else the whole's time in proportion, a row's opening included (an estimate)."""
+        if part.axis == "whole" or (kernel.name, part) in self._memory:
+            return self.memory(kernel, part)
+        full = self.memory(kernel)
+        if isinstance(full, Infeasible):
+            return full
+        share = part.size / kernel.extent(part.axis)
+        opening = min(self.opening_us, full.us)
+        added = full.sum_us and max(share * full.sum_us, self.gpu.launch_us)
+        us = opening + share * (full.us - opening)
+        return MemoryCost(us, round(us * self.device.clock_mhz), 0, full.pieces, added)
+
+    @cached_property
+    def opening_us(self) -> float:
+        """The least product there is: what every program takes to open a row and to read a result."""
+        return self.device.microseconds(bound(self.device, Product(1, 1, 1), 1).cycles)
+
+    def _ask(self, kernel: Kernel, part: Part) -> MemoryCost | Infeasible:
+        system = self.system
+        try:
+            product = product_of(kernel, part)
+            timing = time_product(self.device, product, system.channels, system.mapping)
+            pieces = len(compile_product(self.device, product, system.channels, system.mapping).pieces)
+        except Infeasible as error:
+            return error
+        added = 0.0
+        if pieces > 1 and system.charge_sums:
+            added = sum_time(self.gpu, product.pixels * product.out_channels, pieces).us
+        return MemoryCost(timing.time_us, timing.timing.cycles, timing.bound.cycles, pieces, added)

@@ -1,0 +1,158 @@
+"""The schedule proved: constraint programming over everything that single kernels may do, any order, both resources exclusive.
+
+The model's plans are those in which each kernel is whole on the GPU, whole in memory, or divided at the ratio found for it, and
+each run of kernels that was cut in stages keeps them or is undivided. Where a graph is a chain, nothing can overlap but what the
+decisions say, and the dynamic programme of `choose` is itself the proof. Times are whole nanoseconds, rounded down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nearbank.plan.assembly import Decision, Draft, Share, drafts
+from nearbank.plan.costs import Costs
+from nearbank.plan.kernels import Kernel
+from nearbank.plan.types import Task
+
+__all__ = ["Proof", "is_chain", "prove"]
+
+_EFFORT = 3.0
+"""Of the solver's own deterministic units; about as many seconds."""
+_NS = 1000
+
+
+@dataclass(frozen=True)
+class Proof:
+    """``bound_us``: no plan of the model is shorter; ``decision``: the best that was found, None if none is better."""
+
+    bound_us: float
+    decision: Decision | None
+    method: str
+
+
+def is_chain(kernels: Sequence[Kernel]) -> bool:
+    """Whether every kernel needs the one before, so that no two can run at the same time."""
+    makers = {t: i for i, kernel in enumerate(kernels) for node in kernel.nodes for t in node.outputs}
+    return all(
+        any(makers.get(t) == i - 1 for t in kernel.sources) for i, kernel in enumerate(kernels) if i
+    )
+
+
+def prove(
+    kernels: Sequence[Kernel], costs: Costs, choices: Mapping[str, Sequence[tuple[Share, ...]]], decision: Decision, known: Sequence[Task]
+) -> Proof | None:  # fmt: skip
+    """The least makespan of the model, or what a limited effort shows of it; None where OR-tools is not installed.
+
+    Args:
+        kernels: in an order that can be run.
+        costs: of their parts.
+        choices: what each kernel may do by itself.
+        decision: the best known, as a start.
+        known: its tasks, timed.
+    """
+    try:
+        from ortools.sat.python import cp_model
+    except ImportError:
+        return None
+    model = cp_model.CpModel()
+    join = int(costs.system.join_us * _NS)
+    limit = max(task.end_us + (costs.system.join_us if task.resource == "pim" else 0.0) for task in known)
+    horizon = int(limit * _NS) + 1
+    hints = {task.name: int(task.start_us * _NS) for task in known}
+    ends: dict[str, Any] = {}
+    chosen: dict[tuple[str, int], tuple[Any, tuple[Share, ...]]] = {}
+    lanes: dict[str, list[Any]] = {"gpu": [], "pim": []}
+    makers = {t: kernel.name for kernel in kernels for node in kernel.nodes for t in node.outputs}
+    join = int(costs.system.join_us * _NS)
+    staged = _staged(kernels, decision)
+    flags_of_runs = {run: model.new_bool_var(f"stages {run}") for run in set(staged.values())}
+    for flag in flags_of_runs.values():
+        model.add_hint(flag, True)
+    tasks = {draft.name: draft for draft in drafts(kernels, decision, costs)}
+    starts: dict[str, tuple[Any, Draft]] = {}
+    for kernel in kernels:
+        begin = model.new_int_var(0, horizon, f"{kernel.name} begins")
+        end = model.new_int_var(0, horizon, f"{kernel.name} ends")
+        mine = [task for task in known if task.kernel == kernel.name]
+        model.add_hint(begin, min(int(task.start_us * _NS) for task in mine))
+        over = (int((t.end_us + (costs.system.join_us if t.resource == "pim" else 0.0)) * _NS) for t in mine)
+        model.add_hint(end, max(over))
+        before = [ends[name] for name in dict.fromkeys(makers[t] for t in kernel.sources if t in makers)]
+        flags = []
+        for number, shares in enumerate(choices[kernel.name]):
+            flag = model.new_bool_var(f"{kernel.name} {number}")
+            flags.append(flag)
+            chosen[kernel.name, number] = flag, shares
+            model.add_hint(flag, shares == decision[kernel.name])
+            for other in before:
+                model.add(begin >= other).only_enforce_if(flag)
+            own = {draft.name: draft for draft in drafts([kernel], {kernel.name: shares}, costs)}
+            at = hints if shares == decision[kernel.name] else {}
+            _add_tasks(model, lanes, own, flag, begin, end, horizon, join, {}, at)
+        if kernel.name in staged:
+            run = staged[kernel.name]
+            flag = flags_of_runs[run]
+            flags.append(flag)
+            chosen[kernel.name, -1] = flag, decision[kernel.name]
+            own = {name: draft for name, draft in tasks.items() if draft.kernel == kernel.name}
+            inside = {name: found for name, found in starts.items() if staged[found[1].kernel] == run}
+            outside = [ends[n] for n in dict.fromkeys(makers[t] for t in kernel.sources if t in makers) if staged.get(n) != run]
+            for other in outside:
+                model.add(begin >= other).only_enforce_if(flag)
+            starts.update(_add_tasks(model, lanes, own, flag, begin, end, horizon, join, inside, hints))
+        model.add_exactly_one(flags)
+        ends[kernel.name] = end
+    for lane in lanes.values():
+        model.add_no_overlap(lane)
+    makespan = model.new_int_var(0, horizon, "makespan")
+    model.add_max_equality(makespan, list(ends.values()))
+    model.minimize(makespan)
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1
+    solver.parameters.random_seed = 0
+    solver.parameters.max_deterministic_time = _EFFORT  # not seconds: the same answer on any machine
+    status = solver.solve(model)
+    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        return None
+    found = {name: shares for (name, _), (flag, shares) in chosen.items() if solver.value(flag)}
+    method = "constraint programming, optimal" if status == cp_model.OPTIMAL else "constraint programming, stopped early"
+    return Proof(solver.best_objective_bound / _NS, found, method)
+
+
+def _staged(kernels: Sequence[Kernel], decision: Decision) -> dict[str, int]:
+    """Kernel that is cut in stages -> number of its run; neighbours that are cut alike are one run."""
+    out: dict[str, int] = {}
+    run, before = 0, False
+    for kernel in kernels:
+        cut = decision[kernel.name][0][1].axis in ("rows", "images")
+        run += cut and not before
+        before = cut
+        if cut:
+            out[kernel.name] = run
+    return out
+
+
+def _add_tasks(
+    model: Any, lanes: dict[str, list[Any]], tasks: Mapping[str, Draft], flag: Any, begin: Any, end: Any, horizon: int, join: int,
+    inside: Mapping[str, tuple[Any, Draft]], hints: Mapping[str, int],
+) -> dict[str, tuple[Any, Draft]]:  # fmt: skip
+    """Optional intervals of ``tasks``, behind those of ``inside`` and of each other that they need; name -> (start, draft)."""
+    out: dict[str, tuple[Any, Draft]] = {}
+    for draft in tasks.values():
+        length = int(draft.us * _NS)
+        start = model.new_int_var(0, horizon, draft.name)
+        stop = model.new_int_var(0, horizon, draft.name)
+        lanes[draft.resource].append(model.new_optional_interval_var(start, length, stop, flag, draft.name))
+        model.add_hint(start, hints.get(draft.name, 0))
+        model.add_hint(stop, hints.get(draft.name, 0) + length)
+        model.add(start >= begin).only_enforce_if(flag)
+        for name in draft.needs:
+            found = out.get(name) or inside.get(name)
+            if found is not None:
+                lag = join if found[1].resource == "pim" and draft.resource == "gpu" else 0
+                model.add(start >= found[0] + int(found[1].us * _NS) + lag).only_enforce_if(flag)
+        out[draft.name] = start, draft
+        model.add(end >= stop + (join if draft.resource == "pim" else 0)).only_enforce_if(flag)
+    return out
