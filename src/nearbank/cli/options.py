@@ -7,18 +7,24 @@ from typing import Annotated
 
 import typer
 
-from nearbank import graph, pim, zoo
+from nearbank import graph, pim, plan, zoo
 from nearbank.errors import InputError, ModelError, near_matches
 
 __all__ = [
     "GROUPS",
+    "BatchOption",
     "ChannelsOption",
     "DeviceOption",
     "GpuOption",
     "GroupsOption",
+    "JoinOption",
     "JsonOption",
+    "LaunchOption",
     "MappingOption",
     "OptionOption",
+    "PolicyOption",
+    "ScopeOption",
+    "SumsOption",
     "load_model",
     "options",
 ]
@@ -44,6 +50,24 @@ GroupsOption = Annotated[
         "--groups",
         help="Grouped convolutions (not depthwise): gpu, or block-diagonal, as products that may go to memory.",
     ),
+]
+PolicyOption = Annotated[str, typer.Option("--policy", help=f"Who does what: {', '.join(plan.POLICIES)}.")]
+ScopeOption = Annotated[
+    str, typer.Option("--scope", help=f"What counts in the totals: {', '.join(plan.SCOPES)}; the rest takes no time.")
+]
+BatchOption = Annotated[int, typer.Option("--batch", help="Images at a time.")]
+LaunchOption = Annotated[
+    float | None,
+    typer.Option(
+        "--launch-us", help="Microseconds to launch a task in memory [default: an empty kernel, 1.28 on h200]."
+    ),
+]
+JoinOption = Annotated[
+    float | None,
+    typer.Option("--join-us", help="Microseconds until the GPU sees a task's result [default: as --launch-us]."),
+]
+SumsOption = Annotated[
+    bool, typer.Option("--charge-sums/--free-sums", help="Whether adding partial sums takes a GPU kernel.")
 ]
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the result to this file too.")]
 

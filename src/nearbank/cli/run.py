@@ -10,13 +10,19 @@ import typer
 
 from nearbank import devices, graph, plan, runtime, zoo
 from nearbank.cli.options import (
+    BatchOption,
     ChannelsOption,
     DeviceOption,
     GpuOption,
     GroupsOption,
+    JoinOption,
     JsonOption,
+    LaunchOption,
     MappingOption,
     OptionOption,
+    PolicyOption,
+    ScopeOption,
+    SumsOption,
     load_model,
     options,
 )
@@ -29,18 +35,18 @@ __all__ = ["run"]
 
 def run(
     model: Annotated[str, typer.Argument(help="A built-in model or an .onnx file.")],
-    policy: Annotated[str, typer.Option(help=f"Who does what: {', '.join(plan.POLICIES)}.")] = "best",
+    policy: PolicyOption = "auto",
+    scope: ScopeOption = "model",
     image: Annotated[str, typer.Option(help="A photo: chelsea, coffee, or a file.")] = "chelsea",
     device: DeviceOption = "newton-gddr6",
     gpu: GpuOption = "h200",
     channels: ChannelsOption = 16,
-    batch: Annotated[int, typer.Option(help="Images at a time.")] = 1,
+    batch: BatchOption = 1,
     groups: GroupsOption = "gpu",
     mapping: MappingOption = "search",
-    launch_us: Annotated[
-        float | None,
-        typer.Option("--launch-us", help="Microseconds to launch a layer in memory [default: 1.28 on h200]."),
-    ] = None,
+    launch_us: LaunchOption = None,
+    join_us: JoinOption = None,
+    charge_sums: SumsOption = True,
     no_values: Annotated[bool, typer.Option("--no-values", help="Plan and time without computing values.")] = False,
     option: OptionOption = None,
     json: JsonOption = None,
@@ -55,8 +61,9 @@ def run(
     feeds = None if no_values else _feeds(network, info, image)
     tick = Progress(f"planning {model}")
     made = plan.make_plan(
-        network, unit, cost, policy=policy, channels=channels, launch_us=launch_us, mapping=mapping, tick=tick
-    )
+        network, unit, cost, policy=policy, scope=scope, channels=channels, launch_us=launch_us, join_us=join_us,
+        charge_sums=charge_sums, mapping=mapping, tick=tick,
+    )  # fmt: skip
     tick.close()
     spent = plan.plan_energy(made, unit) if unit.energy else None
     values = None

@@ -1,6 +1,6 @@
 """In: an ONNX model. Out: a Graph (what is computed, which of it is matrix work). Knows no DRAM, no GPU, no time."""
 
-from nearbank.graph.cutting import cut
+from nearbank.graph.cutting import cut, segment
 from nearbank.graph.fusion import fused_groups
 from nearbank.graph.gather import Gather
 from nearbank.graph.loader import load
@@ -18,4 +18,5 @@ __all__ = [
     "cut",
     "fused_groups",
     "load",
+    "segment",
 ]

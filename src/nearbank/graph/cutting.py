@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import onnx
 
 from nearbank.errors import ModelError, near_matches
 from nearbank.graph.types import Graph, MatMul, Node, Segment
 
-__all__ = ["cut"]
+__all__ = ["cut", "segment"]
 
 
 def cut(graph: Graph, offloaded: Collection[str]) -> tuple[Segment | MatMul, ...]:
@@ -33,7 +33,7 @@ def cut(graph: Graph, offloaded: Collection[str]) -> tuple[Segment | MatMul, ...
         here = [node for node in graph.nodes if levels[node.name] == level]
         host = [node for node in here if node.name not in chosen]
         if host:
-            parts.append(_segment(graph, f"{graph.name}/{level}", host))
+            parts.append(segment(graph, f"{graph.name}/{level}", host))
         parts += [node.work for node in here if node.name in chosen and node.work is not None]
     return tuple(parts)
 
@@ -56,7 +56,8 @@ def _levels(graph: Graph, offloaded: Collection[str]) -> dict[str, int]:
     return levels
 
 
-def _segment(graph: Graph, name: str, host: list[Node]) -> Segment:
+def segment(graph: Graph, name: str, host: Sequence[Node]) -> Segment:
+    """``host`` nodes, in the graph's order, as one complete model."""
     inside = {node.name for node in host}
     made = {tensor for node in host for tensor in node.outputs}
     constants = {tensor for node in host for tensor in node.constants}

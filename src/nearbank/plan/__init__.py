@@ -2,6 +2,7 @@
 
 from nearbank.plan.check import check_plan
 from nearbank.plan.costs import Costs, MemoryCost, product_of
+from nearbank.plan.energy import LayerEnergy, PlanEnergy, plan_energy
 from nearbank.plan.floor import floor_us
 from nearbank.plan.gpu import GpuModel, GpuTime, gpu, gpu_names
 from nearbank.plan.kernels import Kernel, Window, kernels
@@ -18,10 +19,12 @@ __all__ = [
     "GpuTime",
     "Kernel",
     "Layer",
+    "LayerEnergy",
     "MemoryCost",
     "Part",
     "Placement",
     "Plan",
+    "PlanEnergy",
     "Stretch",
     "System",
     "Task",
@@ -33,5 +36,6 @@ __all__ = [
     "kernels",
     "make_plan",
     "place_weights",
+    "plan_energy",
     "product_of",
 ]

@@ -39,6 +39,7 @@ class Draft:
     needs: tuple[str, ...]
     role: Literal["work", "sum"] = "work"
     cycles: int = 0
+    mapping: str = ""
 
 
 def drafts(kernels: Sequence[Kernel], decision: Decision, costs: Costs, *, rough: bool = False) -> list[Draft]:
@@ -58,18 +59,25 @@ def drafts(kernels: Sequence[Kernel], decision: Decision, costs: Costs, *, rough
         for stage, (resource, part) in enumerate(shares):
             needs = tuple(_needs(kernel, part, made, by_output))
             name = kernel.name if len(shares) == 1 else f"{kernel.name}#{stage + 1}"
-            us, cycles = costs.gpu_us(kernel, part), 0
+            us, cycles, mapping = costs.gpu_us(kernel, part), 0, ""
             last = name
             if resource == "pim":
                 cost = costs.rough(kernel, part) if rough else costs.memory(kernel, part)
                 if isinstance(cost, Infeasible):
                     raise PlanError("cannot run in memory", where=kernel.name, value=str(cost))
-                us, cycles = costs.system.launch_us + cost.us, cost.cycles
+                us, cycles, mapping = costs.system.launch_us + cost.us, cost.cycles, cost.mapping
                 if cost.sum_us:
                     last = f"{name}+"
                     extra = Draft(last, kernel.name, "gpu", part, cost.sum_us, (name,), "sum")
                     staged.append((_stage(part, stage), position, 1, extra))
-            staged.append((_stage(part, stage), position, 0, Draft(name, kernel.name, resource, part, us, needs, cycles=cycles)))
+            staged.append(
+                (
+                    _stage(part, stage),
+                    position,
+                    0,
+                    Draft(name, kernel.name, resource, part, us, needs, cycles=cycles, mapping=mapping),
+                )
+            )
             mine.append((part, last))
         made[kernel.name] = mine
         by_output.update({tensor: kernel.name for node in kernel.nodes for tensor in node.outputs})
@@ -156,7 +164,18 @@ def dispatch(queue: Sequence[Draft], join_us: float) -> list[Task]:
         end = start + draft.us
         free[draft.resource] = end
         out.append(
-            Task(draft.name, draft.kernel, draft.resource, draft.part, start, end, draft.needs, draft.role, draft.cycles)
+            Task(
+                draft.name,
+                draft.kernel,
+                draft.resource,
+                draft.part,
+                start,
+                end,
+                draft.needs,
+                draft.role,
+                draft.cycles,
+                draft.mapping,
+            )
         )
         for reader in readers.get(draft.name, ()):
             lag = join_us if draft.resource == "pim" and queue[reader].resource == "gpu" else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from nearbank.errors import PlanError
@@ -46,9 +47,11 @@ def check_plan(plan: Plan) -> None:
 def _check_resources(tasks: Sequence[Task]) -> None:
     for resource in ("gpu", "pim"):
         mine = sorted((t for t in tasks if t.resource == resource), key=lambda t: (t.start_us, t.end_us))
-        for one, two in zip(mine, mine[1:], strict=False):
+        for one, two in itertools.pairwise(mine):
             if two.start_us < one.end_us - _CLOSE:
-                raise PlanError(f"the {resource} does two things at once", where=two.name, value=two.start_us, bound=f"{one.end_us}")
+                raise PlanError(
+                    f"the {resource} does two things at once", where=two.name, value=two.start_us, bound=f"{one.end_us}"
+                )
 
 
 def _check_need(plan: Plan, task: Task, before: Task | None, name: str) -> None:
@@ -56,7 +59,9 @@ def _check_need(plan: Plan, task: Task, before: Task | None, name: str) -> None:
         raise PlanError("needs a task that is not in the plan", where=task.name, value=name)
     lag = plan.system.join_us if (before.resource, task.resource) == ("pim", "gpu") else 0.0
     if task.start_us < before.end_us + lag - _CLOSE:
-        raise PlanError("starts too early", where=task.name, value=task.start_us, bound=f"{before.end_us + lag} ({name} is over)")
+        raise PlanError(
+            "starts too early", where=task.name, value=task.start_us, bound=f"{before.end_us + lag} ({name} is over)"
+        )
 
 
 def _check_covered(kernel: Kernel, tasks: Sequence[Task]) -> None:
@@ -74,7 +79,9 @@ def _check_covered(kernel: Kernel, tasks: Sequence[Task]) -> None:
     at = 0
     for start, stop in sorted((t.part.start, t.part.stop) for t in tasks):
         if start > at or (start < at and axis != "rows"):
-            raise PlanError("parts leave a gap or overlap", where=kernel.name, value=f"{axis} {start}", bound=f"{axis} {at}")
+            raise PlanError(
+                "parts leave a gap or overlap", where=kernel.name, value=f"{axis} {start}", bound=f"{axis} {at}"
+            )
         at = max(at, stop)
     if at != kernel.extent(axis):
         raise PlanError("parts end early", where=kernel.name, value=at, bound=f"{kernel.extent(axis)} {axis}")

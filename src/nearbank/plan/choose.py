@@ -97,7 +97,9 @@ def _with_chains(
             chain = kernels[block.first : block.last + 1]
             decision = {k.name: shares for k, shares in zip(chain, block.shares, strict=True)}
             exact[block.first, block.last, block.shares] = _alone(chain, decision, costs)
-        candidates = [_Block(b.first, b.last, b.shares, exact.get((b.first, b.last, b.shares), b.us)) for b in candidates]
+        candidates = [
+            _Block(b.first, b.last, b.shares, exact.get((b.first, b.last, b.shares), b.us)) for b in candidates
+        ]
 
 
 def _candidates(
@@ -128,7 +130,9 @@ def _assignments(chain: Sequence[Kernel], costs: Costs) -> list[tuple[Resource, 
     """Everything in memory that can be; and only what is faster there."""
     able = [costs.fits(k) for k in chain]
     every: tuple[Resource, ...] = tuple("pim" if can else "gpu" for can in able)
-    faster: tuple[Resource, ...] = tuple("pim" if can and _faster(k, costs) else "gpu" for k, can in zip(chain, able, strict=True))
+    faster: tuple[Resource, ...] = tuple(
+        "pim" if can and _faster(k, costs) else "gpu" for k, can in zip(chain, able, strict=True)
+    )
     return [found for found in dict.fromkeys((faster, every)) if len(set(found)) == 2]
 
 

@@ -19,13 +19,15 @@ __all__ = ["Costs", "MemoryCost", "product_of"]
 @dataclass(frozen=True)
 class MemoryCost:
     """A part of a kernel in memory: ``us`` and ``cycles`` of the program, without launch and join; ``sum_us`` of the GPU kernel
-    that adds its ``pieces`` partial sums, 0 if there is but one; no program is shorter than ``bound_cycles``."""
+    that adds its ``pieces`` partial sums, 0 if there is but one; ``mapping`` makes the program, and none is shorter than
+    ``bound_cycles``."""
 
     us: float
     cycles: int
     bound_cycles: int
     pieces: int
     sum_us: float
+    mapping: str
 
 
 def product_of(kernel: Kernel, part: Part) -> Product:
@@ -99,7 +101,7 @@ class Costs:
         opening = min(self.opening_us, full.us)
         added = full.sum_us and max(share * full.sum_us, self.gpu.launch_us)
         us = opening + share * (full.us - opening)
-        return MemoryCost(us, round(us * self.device.clock_mhz), 0, full.pieces, added)
+        return MemoryCost(us, round(us * self.device.clock_mhz), 0, full.pieces, added, full.mapping)
 
     @cached_property
     def opening_us(self) -> float:
@@ -117,4 +119,4 @@ class Costs:
         added = 0.0
         if pieces > 1 and system.charge_sums:
             added = sum_time(self.gpu, product.pixels * product.out_channels, pieces).us
-        return MemoryCost(timing.time_us, timing.timing.cycles, timing.bound.cycles, pieces, added)
+        return MemoryCost(timing.time_us, timing.timing.cycles, timing.bound.cycles, pieces, added, system.mapping)

@@ -11,9 +11,11 @@ from math import prod
 
 from nearbank.devices import PimDevice
 from nearbank.graph import Graph
-from nearbank.pim import Product, time_product
-from nearbank.plan.kernels import is_free
-from nearbank.plan.types import Layer, Plan
+from nearbank.pim import time_product
+from nearbank.plan.costs import product_of
+from nearbank.plan.gpu_time import is_free
+from nearbank.plan.kernels import Kernel, kernels
+from nearbank.plan.types import WHOLE, Layer, Part, Plan
 from nearbank.sim.energy import Energy, energy, read_energy
 
 __all__ = ["LayerEnergy", "PlanEnergy", "Traffic", "plan_energy", "traffic"]
@@ -30,8 +32,9 @@ class Traffic:
 
 @dataclass(frozen=True)
 class LayerEnergy:
-    """Of one layer: ``memory`` by its program's commands, None without one; ``bus``, were it on the GPU: what a plain memory
-    of the same kind spends on weights and activations in and activations out; ``bus_weights``, the weights alone."""
+    """Of one layer: ``memory`` by the commands of its programs (of its parts in memory, or of the whole were it there), None
+    without one; ``bus``, were it all on the GPU: what a plain memory of the same kind spends on weights and activations in and
+    activations out; ``bus_weights``, the weights alone."""
 
     name: str
     memory: Energy | None
@@ -41,8 +44,9 @@ class LayerEnergy:
 
 @dataclass(frozen=True)
 class PlanEnergy:
-    """A row a layer, in the plan's order, and sums: of the layers in memory, by their commands (``memory``) and over the bus
-    instead (``bus``, of that the weights ``bus_weights``); and of the layers on the GPU, over the bus (``gpu_bus``)."""
+    """A row a layer, in the plan's order, and sums: of what is in memory, by its commands (``memory``) and over the bus
+    instead (``bus``, of that the weights ``bus_weights``); and of what is on the GPU, over the bus (``gpu_bus``). A divided layer
+    counts on both sides, by its share."""
 
     layers: tuple[LayerEnergy, ...]
     memory: Energy
@@ -57,28 +61,33 @@ def plan_energy(plan: Plan, device: PimDevice) -> PlanEnergy:
     Raises:
         DeviceError: the device gives no energy model, or half of one.
     """
-    rows = tuple(_layer(plan, device, layer) for layer in plan.layers)
+    known = {kernel.name: kernel for kernel in kernels(plan.graph)}
+    rows = tuple(_layer(plan, device, layer, known[layer.name]) for layer in plan.layers)
     pairs = tuple(zip(plan.layers, rows, strict=True))
-    moved = [row for layer, row in pairs if layer.target == "pim"]
     return PlanEnergy(
         rows,
-        sum((row.memory for row in moved if row.memory is not None), Energy()),
-        sum((row.bus for row in moved), Energy()),
-        sum((row.bus_weights for row in moved), Energy()),
-        sum((row.bus for layer, row in pairs if layer.target != "pim"), Energy()),
+        sum((row.memory for layer, row in pairs if layer.share and row.memory is not None), Energy()),
+        sum((layer.share * row.bus for layer, row in pairs if layer.share), Energy()),
+        sum((layer.share * row.bus_weights for layer, row in pairs if layer.share), Energy()),
+        sum(((1 - layer.share) * row.bus for layer, row in pairs if layer.share < 1), Energy()),
     )
 
 
-def _layer(plan: Plan, device: PimDevice, layer: Layer) -> LayerEnergy:
-    memory = None
-    if layer.pim_cycles is not None:
-        product = Product(layer.pixels, layer.in_channels, layer.out_channels)
-        timing = time_product(device, product, plan.system.channels, plan.system.mapping)  # remembered from planning
-        memory = energy(device, timing.timing)
+def _layer(plan: Plan, device: PimDevice, layer: Layer, kernel: Kernel) -> LayerEnergy:
+    parts = [(task.part, task.mapping) for task in plan.tasks_of(layer.name) if task.resource == "pim"]
+    if not parts and layer.pim_cycles is not None:
+        parts = [(WHOLE, plan.system.mapping)]
+    memory = sum((_memory(plan, device, kernel, *part) for part in parts), Energy()) if parts else None
     moved = traffic(plan.graph, layer.nodes)
     size = device.organization.column_bytes // device.organization.lanes
     bus = read_energy(device, size * (moved.weights + moved.inputs), write_bytes=size * moved.outputs)
     return LayerEnergy(layer.name, memory, bus, read_energy(device, size * moved.weights))
+
+
+def _memory(plan: Plan, device: PimDevice, kernel: Kernel, part: Part, mapping: str) -> Energy:
+    # The timing is remembered from planning.
+    timing = time_product(device, product_of(kernel, part), plan.system.channels, mapping)
+    return energy(device, timing.timing)
 
 
 def traffic(graph: Graph, nodes: tuple[str, ...]) -> Traffic:

@@ -35,14 +35,16 @@ class Proof:
 def is_chain(kernels: Sequence[Kernel]) -> bool:
     """Whether every kernel needs the one before, so that no two can run at the same time."""
     makers = {t: i for i, kernel in enumerate(kernels) for node in kernel.nodes for t in node.outputs}
-    return all(
-        any(makers.get(t) == i - 1 for t in kernel.sources) for i, kernel in enumerate(kernels) if i
-    )
+    return all(any(makers.get(t) == i - 1 for t in kernel.sources) for i, kernel in enumerate(kernels) if i)
 
 
 def prove(
-    kernels: Sequence[Kernel], costs: Costs, choices: Mapping[str, Sequence[tuple[Share, ...]]], decision: Decision, known: Sequence[Task]
-) -> Proof | None:  # fmt: skip
+    kernels: Sequence[Kernel],
+    costs: Costs,
+    choices: Mapping[str, Sequence[tuple[Share, ...]]],
+    decision: Decision,
+    known: Sequence[Task],
+) -> Proof | None:
     """The least makespan of the model, or what a limited effort shows of it; None where OR-tools is not installed.
 
     Args:
@@ -98,7 +100,9 @@ def prove(
             chosen[kernel.name, -1] = flag, decision[kernel.name]
             own = {name: draft for name, draft in tasks.items() if draft.kernel == kernel.name}
             inside = {name: found for name, found in starts.items() if staged[found[1].kernel] == run}
-            outside = [ends[n] for n in dict.fromkeys(makers[t] for t in kernel.sources if t in makers) if staged.get(n) != run]
+            outside = [
+                ends[n] for n in dict.fromkeys(makers[t] for t in kernel.sources if t in makers) if staged.get(n) != run
+            ]
             for other in outside:
                 model.add(begin >= other).only_enforce_if(flag)
             starts.update(_add_tasks(model, lanes, own, flag, begin, end, horizon, join, inside, hints))
@@ -117,7 +121,9 @@ def prove(
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return None
     found = {name: shares for (name, _), (flag, shares) in chosen.items() if solver.value(flag)}
-    method = "constraint programming, optimal" if status == cp_model.OPTIMAL else "constraint programming, stopped early"
+    method = (
+        "constraint programming, optimal" if status == cp_model.OPTIMAL else "constraint programming, stopped early"
+    )
     return Proof(solver.best_objective_bound / _NS, found, method)
 
 

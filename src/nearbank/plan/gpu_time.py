@@ -5,14 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, prod
 
+from nearbank.graph import Node
 from nearbank.plan.gpu import GpuModel, GpuTime
+from nearbank.plan.gpu.types import same_size
 from nearbank.plan.kernels import Kernel
 from nearbank.plan.types import WHOLE, Part
 
-__all__ = ["gpu_time", "sum_time"]
+__all__ = ["gpu_time", "is_free", "sum_time"]
 
 _NAMES = {"Clip": "relu6", "Relu": "relu", "HardSwish": "hardswish", "Add": "add", "Mul": "mul", "Sigmoid": "silu"}
 _FREE = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity")
+
+
+def is_free(node: Node) -> bool:
+    """Whether ``node`` only renames what is there: no kernel runs and no byte moves."""
+    return node.op_type in _FREE
 
 
 @dataclass(frozen=True)
@@ -28,10 +35,10 @@ class _Size:
 def gpu_time(kernel: Kernel, gpu: GpuModel, part: Part = WHOLE) -> GpuTime:
     """Time of the kernel that makes ``part`` of the output; what follows the first node is fused into it and costs nothing."""
     node = kernel.nodes[0]
-    if node.op_type in _FREE:
+    if is_free(node):
         return GpuTime(0.0, "")
     work, size = kernel.work, _size(kernel, part)
-    plain = node.op_type != "Conv" or set(node.attributes["strides"]) == {1}
+    plain = node.op_type != "Conv" or (set(node.attributes["strides"]) == {1} and node.attributes["group"] == 1)
     if work is not None and work.kind != "conv" and plain:
         pixels, outputs = work.pixels, work.out_channels
         if part.axis == "pixels":
@@ -78,11 +85,17 @@ def _size(kernel: Kernel, part: Part) -> _Size:
 def _conv(kernel: Kernel, gpu: GpuModel, size: _Size) -> GpuTime:
     node = kernel.nodes[0]
     inputs, outputs, groups = node.input_shapes[0][1], node.output_shapes[0][1], node.attributes["group"]
-    window, stride = max(node.attributes["kernel_shape"]), max(node.attributes["strides"])
-    whole = size.rows == kernel.shape[2]
-    height, width = (node.input_shapes[0][2] if whole else size.rows * stride), node.input_shapes[0][3]
+    kernels, strides, columns = node.attributes["kernel_shape"], node.attributes["strides"], kernel.shape[3]
+    if groups == 1 and (len(set(kernels)) > 1 or len(set(strides)) > 1):
+        pixels = size.images * size.rows * columns
+        time = gpu.matmul(pixels=pixels, in_channels=inputs * prod(kernels), out_channels=size.channels)
+        return GpuTime(time.us, f"a {kernels[0]} x {kernels[1]} kernel is timed as its im2col product")
+    window, stride = max(kernels), max(strides)
+    # The models take the output of "same" padding; with any other, or of a part, an input that gives as many pixels.
+    height, width = node.input_shapes[0][2:]
+    height = height if same_size(height, stride) == size.rows else size.rows * stride
+    width = width if same_size(width, stride) == columns else columns * stride
     if groups == inputs == outputs and groups > 1:
         return gpu.depthwise(size.images, size.channels, height, window, stride, width)
-    if groups > 1:
-        return gpu.conv(size.images, inputs, outputs, height, width, window, stride, groups)
-    return gpu.conv(size.images, inputs, size.channels, height, width, window, stride, 1)
+    wide = outputs if groups > 1 else size.channels
+    return gpu.conv(size.images, inputs, wide, height, width, window, stride, groups)

@@ -85,12 +85,10 @@ def _kernel(graph: Graph, nodes: tuple[Node, ...]) -> Kernel:
 
 def kind_of(node: Node) -> str:
     """In a word: pointwise, linear, conv, depthwise, pool, elementwise, or the operator's own name."""
-    if node.op_type == "Conv" and node.attributes["group"] > 1 and node.attributes["group"] == node.input_shapes[0][1]:
-        return "depthwise"
     if node.work is not None:
         return node.work.kind
     if node.op_type == "Conv":
-        return "conv"
+        return "depthwise" if 1 < node.attributes["group"] == node.input_shapes[0][1] else "conv"
     if "Pool" in node.op_type or node.op_type.startswith("Reduce"):
         return "pool"
     return "elementwise" if node.op_type in _ELEMENTWISE else node.op_type.lower()

@@ -47,9 +47,7 @@ def _share(kernel: Kernel, shares: Sequence[Share]) -> float:
     return sum(part.size for resource, part in shares if resource == "pim") / extent
 
 
-def _reason(
-    kernel: Kernel, shares: Sequence[Share], costs: Costs, rules: Rules, memory: MemoryCost | None
-) -> str:
+def _reason(kernel: Kernel, shares: Sequence[Share], costs: Costs, rules: Rules, memory: MemoryCost | None) -> str:
     if memory is None:
         if kernel.work is None:
             return kernel.reason
@@ -62,7 +60,9 @@ def _reason(
     target = _target(shares)
     if target == "split":
         part = next(part for resource, part in shares if resource == "pim")
-        return f"{_share(kernel, shares):.0%} of {part.axis} in memory: faster than gpu {gpu:.1f} us or pim {pim:.1f} us"
+        return (
+            f"{_share(kernel, shares):.0%} of {part.axis} in memory: faster than gpu {gpu:.1f} us or pim {pim:.1f} us"
+        )
     if target == "pipeline":
         return f"{len(shares)} stages on {shares[0][0]}; alone gpu {gpu:.1f} us, pim {pim:.1f} us"
     compared = f"pim {pim:.1f} us {'<' if pim < gpu else '>='} gpu {gpu:.1f} us"

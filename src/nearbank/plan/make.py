@@ -157,5 +157,3 @@ def _alone(everything: Sequence[Kernel], costs: Costs) -> list[Task]:
         for kernel, draft in zip(everything, drafts(everything, {k.name: GPU for k in everything}, costs), strict=True)
     ]
     return dispatch(queue, 0.0)
-
-

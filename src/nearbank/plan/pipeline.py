@@ -8,6 +8,7 @@ does so for comparison.) A batch is cut by images instead, without halos.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -51,7 +52,7 @@ def stages(
     images = chain[-1].extent("images")
     if images >= count:
         cuts = [images * i // count for i in range(count + 1)]
-        bands = tuple(Part("images", a, b) for a, b in zip(cuts, cuts[1:], strict=False))
+        bands = tuple(Part("images", a, b) for a, b in itertools.pairwise(cuts))
         return tuple(tuple((resource, band) for band in bands) for resource in resources)
     rows = chain[-1].extent("rows")
     if images > 1 or rows < count:

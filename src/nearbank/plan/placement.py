@@ -30,8 +30,8 @@ class Stretch:
 @dataclass(frozen=True)
 class Placement:
     """All stretches, by channel and row. ``weight_bytes`` as the banks hold them, padding to whole columns included, replicas
-    too; ``replicas`` counts stretches that hold weights that stand elsewhere too; ``load_us`` to write all over the memory's bus, the
-    channels at the same time."""
+    too; ``replicas`` counts stretches whose weights stand elsewhere in their channel too; ``load_us`` to write all over the
+    memory's bus, the channels at the same time."""
 
     stretches: tuple[Stretch, ...]
     rows_used: int

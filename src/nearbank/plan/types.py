@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -97,8 +97,9 @@ class System:
 class Task:
     """Work on one resource from ``start_us`` to ``end_us``; ``needs`` are the tasks that must be over before.
 
-    ``role``: "work" (``part`` of ``kernel``) or "sum" (adding the partial sums that the memory read out, on the GPU). A task in
-    memory holds its launch; a GPU task starts no earlier than ``join_us`` behind one in memory that it needs.
+    ``role``: "work" (``part`` of ``kernel``) or "sum" (adding the partial sums that the memory read out, on the GPU).
+    ``cycles`` and ``mapping`` are of a task in memory, which holds its launch; a GPU task starts no earlier than ``join_us``
+    behind one in memory that it needs.
     """
 
     name: str
@@ -110,6 +111,7 @@ class Task:
     needs: tuple[str, ...]
     role: Literal["work", "sum"] = "work"
     cycles: int = 0
+    mapping: str = ""
 
     @property
     def us(self) -> float:
@@ -164,12 +166,22 @@ class Plan:
     proven_us: float
     proof: str
     chosen: str = ""
-    alternatives: Mapping[str, tuple[tuple[str, float], ...]] = field(default_factory=dict)
 
     @property
     def planned_us(self) -> float:
         """When the last task ends."""
         return max((task.end_us for task in self.tasks), default=0.0)
+
+    def busy_us(self, resource: Resource) -> float:
+        """How long a resource has work."""
+        return sum(task.us for task in self.tasks if task.resource == resource)
+
+    @cached_property
+    def both_us(self) -> float:
+        """How long both have work at the same time."""
+        gpu = [task for task in self.tasks if task.resource == "gpu"]
+        memory = [task for task in self.tasks if task.resource == "pim"]
+        return sum(max(min(a.end_us, b.end_us) - max(a.start_us, b.start_us), 0.0) for a in gpu for b in memory)
 
     @property
     def speedup(self) -> float:

@@ -28,22 +28,29 @@ def plan_document(
     plan: Plan, device: PimDevice, gpu: GpuModel, values: Values | None, energy: PlanEnergy | None
 ) -> dict[str, Any]:
     """Of `nearbank run`. Energies are null for a device that gives no energy model."""
-    totals = plan.totals
+    system = plan.system
     layers = [
         {"name": x.name, "kind": x.kind, "pixels": x.pixels, "in_channels": x.in_channels, "out_channels": x.out_channels,
-         "target": x.target, "reason": x.reason, "gpu_us": x.gpu_us, "pim_us": x.pim_us, "pim_cycles": x.pim_cycles,
-         "bound_cycles": x.bound_cycles, "planned_us": x.planned_us, "gpu_note": x.gpu_note, "nodes": list(x.nodes),
+         "target": x.target, "share": x.share, "reason": x.reason, "gpu_us": x.gpu_us, "gpu_shared_us": x.gpu_shared_us,
+         "pim_us": x.pim_us, "pim_cycles": x.pim_cycles, "bound_cycles": x.bound_cycles, "planned_us": x.planned_us,
+         "gpu_note": x.gpu_note, "nodes": list(x.nodes),
          "energy_uj": _energy(spent.memory) if spent else None, "bus_energy_uj": _energy(spent.bus) if spent else None}
         for x, spent in zip(plan.layers, energy.layers if energy else [None] * len(plan.layers), strict=True)
     ]  # fmt: skip
+    tasks = [
+        {"name": t.name, "kernel": t.kernel, "resource": t.resource, "role": t.role, "axis": t.part.axis, "start": t.part.start,
+         "stop": t.part.stop, "start_us": t.start_us, "end_us": t.end_us, "cycles": t.cycles, "needs": list(t.needs)}
+        for t in plan.tasks
+    ]  # fmt: skip
     document: dict[str, Any] = {
-        "model": plan.graph.name, "device": device.name, "gpu": gpu.name, "policy": plan.policy, "batch": plan.graph.batch,
-        "channels": plan.system.channels, "mapping": plan.system.mapping, "launch_us": plan.system.launch_us, "layers": layers,
+        "model": plan.graph.name, "device": device.name, "gpu": gpu.name, "policy": plan.policy, "chosen": plan.chosen,
+        "scope": plan.scope, "batch": plan.graph.batch, "channels": system.channels, "mapping": system.mapping,
+        "launch_us": system.launch_us, "join_us": system.join_us, "gpu_share": system.gpu_share,
+        "charge_sums": system.charge_sums, "layers": layers, "tasks": tasks,
         "totals": {
-            "gpu_only_us": totals.gpu_only_us, "planned_us": totals.planned_us, "speedup": totals.speedup,
-            "pointwise_gpu_us": totals.pointwise_gpu_us, "pointwise_planned_us": totals.pointwise_planned_us,
-            "pointwise_speedup": totals.pointwise_speedup, "convolutions_gpu_us": totals.convolutions_gpu_us,
-            "convolutions_planned_us": totals.convolutions_planned_us, "convolutions_speedup": totals.convolutions_speedup,
+            "gpu_only_us": plan.gpu_only_us, "planned_us": plan.planned_us, "speedup": plan.speedup,
+            "proven_us": plan.proven_us, "proof": plan.proof, "floor_us": plan.floor_us,
+            "gpu_busy_us": plan.busy_us("gpu"), "pim_busy_us": plan.busy_us("pim"), "both_busy_us": plan.both_us,
             "energy_uj": _energy(energy.memory) if energy else None, "bus_energy_uj": _energy(energy.bus) if energy else None,
             "bus_weights_energy_uj": _energy(energy.bus_weights) if energy else None,
             "gpu_layers_bus_energy_uj": _energy(energy.gpu_bus) if energy else None,

@@ -43,10 +43,11 @@ def _origin(device: PimDevice) -> str:
 
 def print_plan(plan: Plan, device: PimDevice, energy: PlanEnergy | None) -> None:
     """The per-layer table and the totals."""
-    out, system, totals = console(), plan.system, plan.totals
+    out, system = console(), plan.system
+    chosen = "" if plan.chosen == plan.policy else f" ({plan.chosen})"
     out.print(
-        f"{plan.graph.name}, batch {plan.graph.batch}: {system.device} ({system.channels} channels, mapping {system.mapping}, "
-        f"{device.clock_mhz:g} MHz) + {system.gpu}, policy {plan.policy}"
+        f"{plan.graph.name}, batch {plan.graph.batch}: {system.device} ({system.channels} of {system.all_channels} channels, "
+        f"mapping {system.mapping}, {device.clock_mhz:g} MHz) + {system.gpu}, policy {plan.policy}{chosen}, scope {plan.scope}"
     )
     table = _table(
         "layer",
@@ -57,6 +58,7 @@ def print_plan(plan: Plan, device: PimDevice, energy: PlanEnergy | None) -> None
         "PIM us",
         "PIM cycles",
         "x bound",
+        "planned us",
         *(("PIM uJ", "bus uJ") if energy else ()),
         left=("layer", "on", "why"),
     )
@@ -65,7 +67,21 @@ def print_plan(plan: Plan, device: PimDevice, energy: PlanEnergy | None) -> None
         ratio = f"{x.pim_cycles / x.bound_cycles:.2f}" if x.pim_cycles and x.bound_cycles else ""
         pim = f"{x.pim_us:.2f}" if x.pim_us is not None else ""
         cycles = f"{x.pim_cycles:,}" if x.pim_cycles is not None else ""
-        row = [x.name, size, x.target, x.reason, f"{x.gpu_us:.2f}", pim, cycles, ratio]
+        on = {
+            "split": f"{x.share:.0%} pim",
+            "pipeline": f"{len(plan.tasks_of(x.name))} x {'pim' if x.share else 'gpu'}",
+        }
+        row = [
+            x.name,
+            size,
+            on.get(x.target, x.target),
+            x.reason,
+            f"{x.gpu_us:.2f}",
+            pim,
+            cycles,
+            ratio,
+            f"{x.planned_us:.2f}",
+        ]
         if energy:
             spent = energy.layers[index]
             row += [f"{spent.memory.total_uj:.2f}" if spent.memory else "", f"{spent.bus.total_uj:.2f}"]
@@ -77,35 +93,37 @@ def print_plan(plan: Plan, device: PimDevice, energy: PlanEnergy | None) -> None
             f"GPU times that were not measured as they are: {sum(bool(x.gpu_note) for x in plan.layers)} of "
             f"{len(plan.layers)} (--json says which)"
         )
-    moved = sum(x.target == "pim" for x in plan.layers)
     sums = _table("", "GPU only us", "planned us", "speedup", left=("",))
-    sums.add_row("whole network", f"{totals.gpu_only_us:.1f}", f"{totals.planned_us:.1f}", f"{totals.speedup:.3f}x")
-    sums.add_row(
-        "pointwise layers",
-        f"{totals.pointwise_gpu_us:.1f}",
-        f"{totals.pointwise_planned_us:.1f}",
-        f"{totals.pointwise_speedup:.3f}x",
-    )
-    sums.add_row(
-        "convolutions",
-        f"{totals.convolutions_gpu_us:.1f}",
-        f"{totals.convolutions_planned_us:.1f}",
-        f"{totals.convolutions_speedup:.3f}x",
-    )
+    what = "whole network" if plan.scope == "model" else f"{plan.scope} alone"
+    sums.add_row(what, f"{plan.gpu_only_us:.1f}", f"{plan.planned_us:.1f}", f"{plan.speedup:.3f}x")
     out.print(sums)
-    out.print(
-        f"{moved} layers in memory, {system.launch_us:.2f} us each to launch: {moved * system.launch_us:.1f} us in the "
-        "planned time. Bias and activation ride on the next GPU kernel at no charge."
-    )
+    _print_schedule(plan)
     if energy:
-        _print_plan_energy(energy, device, moved)
-    if totals.speedup < 1:
+        _print_plan_energy(energy, device, len(plan.offloaded))
+    if plan.speedup < 1:
         out.print(
-            f"PIM loses here: {system.gpu} alone is {1 / totals.speedup:.2f}x faster than this plan. "
+            f"PIM loses here: {system.gpu} alone is {1 / plan.speedup:.2f}x faster than this plan. "
             + ("Policy best keeps every layer where it is faster." if plan.policy == "pim" else "")
         )
-    elif moved == 0 and plan.policy == "best":
+    elif not plan.offloaded and plan.policy != "gpu-only":
         out.print(f"PIM does not pay here: {system.gpu} is faster on every layer, launch cost included.")
+
+
+def _print_schedule(plan: Plan) -> None:
+    out, system = console(), plan.system
+    if not plan.offloaded:
+        return
+    busy = {resource: plan.busy_us(resource) for resource in ("gpu", "pim")}
+    moved = sum(task.resource == "pim" for task in plan.tasks)
+    out.print(
+        f"{len(plan.offloaded)} layers in memory, {moved} tasks: {system.launch_us:.2f} us each to launch, "
+        f"{system.join_us:.2f} us to join. GPU busy {busy['gpu']:.1f} us, memory {busy['pim']:.1f} us, both "
+        f"{plan.both_us:.1f} us. Bias and activation ride on the next GPU kernel at no charge."
+    )
+    out.print(
+        f"{plan.system.gpu} keeps {system.gpu_share:.0%} of the memory's channels. No schedule of such tasks takes less than "
+        f"{plan.proven_us:.1f} us ({plan.proof}); no plan at all less than {plan.floor_us:.1f} us."
+    )
 
 
 def _print_plan_energy(energy: PlanEnergy, device: PimDevice, moved: int) -> None:

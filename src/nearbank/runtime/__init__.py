@@ -1,5 +1,7 @@
-"""In: a Plan and real tensors. Out: the network's values, computed by the programs of the plan. Decides nothing."""
+"""In: a Plan and real tensors. Out: the network's values, computed task by task as the plan says. Decides nothing."""
 
-from nearbank.runtime.execute import Values, compare, execute, reference
+from nearbank.runtime.execute import execute, reference
+from nearbank.runtime.host import Host, OnnxHost
+from nearbank.runtime.values import Values, compare
 
-__all__ = ["Values", "compare", "execute", "reference"]
+__all__ = ["Host", "OnnxHost", "Values", "compare", "execute", "reference"]

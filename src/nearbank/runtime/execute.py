@@ -1,79 +1,162 @@
-"""Runs a plan on real tensors: offloaded products through their programs, everything between in ONNX Runtime."""
+"""Carries out a plan on real tensors, task by task in its order: the memory's tasks through their programs, the GPU's on a host.
+
+What a task makes is written into the kernel's output at its place, and nothing else is: outputs start as NaN, so that whatever a
+wrong plan reads too early, or never makes, shows in the result.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime
 from numpy.typing import NDArray
 
 from nearbank.devices import PimDevice
-from nearbank.errors import InputError, ModelError
-from nearbank.graph import Graph, MatMul, Segment, cut
-from nearbank.pim import Product, compile_product
-from nearbank.plan import Plan
+from nearbank.errors import InputError, PlanError
+from nearbank.graph import Graph
+from nearbank.pim import compile_product
+from nearbank.plan import Kernel, Part, Plan, Task, kernels, product_of
+from nearbank.runtime.host import Host, OnnxHost, run_model
+from nearbank.runtime.regions import gather_of, output_slices, region, take
 from nearbank.sim import play_values
 
-__all__ = ["Values", "compare", "execute", "reference"]
+__all__ = ["execute", "reference"]
 
 Array = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Values:
-    """Outputs through memory beside those of plain float32: classes of the first image, best first, and the errors."""
-
-    top: tuple[int, ...]
-    top_reference: tuple[int, ...]
-    probabilities: tuple[float, ...]
-    probabilities_reference: tuple[float, ...]
-    max_abs_error: float
-    relative_l2_error: float
 
 
 def reference(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array]:
     """The graph's outputs from ONNX Runtime in float32."""
     _check(graph, feeds)
-    return _session_run(graph.model, dict(feeds), [s.name for s in graph.outputs], graph.name)
+    return run_model(graph.model, feeds, [s.name for s in graph.outputs], graph.name)
 
 
 def execute(
-    plan: Plan, device: PimDevice, feeds: Mapping[str, Array], tick: Callable[[str], None] = lambda name: None
-) -> dict[str, Array]:
-    """The graph's outputs by the plan: every layer with target "pim" is computed by its program, bias added by the host.
+    plan: Plan, device: PimDevice, feeds: Mapping[str, Array], tick: Callable[[str], None] = lambda name: None,
+    host: Host | None = None,
+) -> dict[str, Array]:  # fmt: skip
+    """The graph's outputs by the plan. Bias, activation and the addition of partial sums are the host's, in float32.
+
+    Args:
+        plan: what is done where, in which order.
+        device: the memory that the plan was made for.
+        feeds: the graph's inputs, by name.
+        tick: called with each task's name, for progress.
+        host: does the GPU's part; ONNX Runtime in float32 if None.
 
     Raises:
         InputError: a feed of another name, shape or type than the graph's inputs.
-        ModelError: a host segment that ONNX Runtime cannot run.
+        ModelError: nodes that the host cannot run.
     """
-    graph = plan.graph
-    _check(graph, feeds)
-    values: dict[str, Array] = dict(feeds)
-    for part in cut(graph, plan.offloaded):
-        tick(part.name)
-        if isinstance(part, Segment):
-            wanted = {name: values[name] for name in part.inputs}
-            values.update(_session_run(part.model, wanted, list(part.outputs), part.name))
+    _check(plan.graph, feeds)
+    runner = _Runner(plan, device, feeds, OnnxHost(plan.graph) if host is None else host)
+    for task in plan.tasks:
+        tick(task.name)
+        runner.run(task)
+    return {spec.name: runner.values[spec.name] for spec in plan.graph.outputs}
+
+
+class _Runner:
+    def __init__(self, plan: Plan, device: PimDevice, feeds: Mapping[str, Array], host: Host) -> None:
+        self.plan, self.device, self.host = plan, device, host
+        self.kernels = {kernel.name: kernel for kernel in kernels(plan.graph)}
+        self.values: dict[str, Array] = dict(feeds)
+        self.products: dict[str, Array] = {}
+        self.left = {k: sum(t.role == "work" for t in plan.tasks_of(k)) for k in self.kernels}
+
+    def run(self, task: Task) -> None:
+        """One task. The sums of partial results are added where the memory's results arrive, so a "sum" has nothing left to do."""
+        if task.role == "sum":
+            return
+        kernel, part = self.kernels[task.kernel], task.part
+        self.left[kernel.name] -= 1
+        if part.axis in ("pixels", "channels"):
+            self._piece(kernel, part, task.mapping)
+        elif task.resource == "gpu":
+            self._host(kernel, part, skip=0, given={})
         else:
-            values[part.output] = _product(plan, device, part, values[part.source])
-    return {spec.name: values[spec.name] for spec in graph.outputs}
+            self._memory(kernel, part, task.mapping)
 
+    def _host(self, kernel: Kernel, part: Part, *, skip: int, given: Mapping[str, Array]) -> None:
+        """The nodes of a kernel from number ``skip``, on ``part``, and ``given`` tensors beside what is there."""
+        nodes = kernel.nodes[skip:]
+        made = {tensor for node in nodes for tensor in node.outputs}
+        constants = {tensor for node in nodes for tensor in node.constants}
+        sources = dict.fromkeys(t for node in nodes for t in node.inputs if t not in made and t not in constants)
+        inputs = {t: given[t] if t in given else take(kernel, part, t, self.values[t]) for t in sources}
+        pads = None
+        if part.axis == "rows" and not skip:
+            found = region(kernel, part, self.values[kernel.banded[0]].shape[2])
+            pads = found.above, found.below
+        elif part.axis != "whole":
+            pads = 0, 0
+            if "pads" in nodes[0].attributes:
+                pads = nodes[0].attributes["pads"][0], nodes[0].attributes["pads"][2]
+        for tensor, value in self.host.run(f"{kernel.name}, {part}", nodes, inputs, pads).items():
+            self._write(tensor, part, value)
 
-def _product(plan: Plan, device: PimDevice, work: MatMul, source: Array) -> Array:
-    product = Product(work.pixels, work.in_channels, work.out_channels)
-    compiled = compile_product(device, product, plan.system.channels, plan.system.mapping)
-    rows = np.asarray(work.rows(source), np.float32)
-    results = play_values(
-        device, compiled.program, compiled.weights(work.weight), compiled.inputs(rows), compiled.result_count
-    )
-    outputs = compiled.outputs(results)
-    if work.bias is not None:
-        outputs = outputs + work.bias
-    return np.ascontiguousarray(work.restore(outputs))
+    def _memory(self, kernel: Kernel, part: Part, mapping: str) -> None:
+        work = kernel.work
+        if work is None:
+            raise PlanError("no matrix product", where=kernel.name, value=kernel.reason)
+        gather = gather_of(kernel, part, work.gather)
+        rows = gather.rows(take(kernel, part, work.source, self.values[work.source]))
+        product = gather.restore(self._product(kernel, part, rows, mapping))
+        if len(kernel.nodes) == 1:
+            self._write(work.output, part, product)
+        else:
+            self._host(kernel, part, skip=1, given={work.output: product})
+
+    def _piece(self, kernel: Kernel, part: Part, mapping: str) -> None:
+        """A range of pixels or channels of a product, in memory if it has a mapping; with the last of them, what follows."""
+        work = kernel.work
+        assert work is not None
+        rows, weight, bias = work.rows(self.values[work.source]), work.weight, work.bias
+        if kernel.name not in self.products:
+            self.products[kernel.name] = np.full((work.pixels, work.out_channels), np.nan, np.float32)
+        place = (slice(part.start, part.stop), slice(None))
+        if part.axis == "pixels":
+            rows = rows[part.start : part.stop]
+        else:
+            place = place[::-1]
+            weight, bias = weight[:, part.start : part.stop], None if bias is None else bias[part.start : part.stop]
+        if mapping:
+            found = self._product(kernel, part, rows, mapping)
+        else:
+            found = self.host.matmul(kernel.name, rows, weight, bias)
+        self.products[kernel.name][place] = found
+        if self.left[kernel.name] == 0:
+            product = work.restore(self.products.pop(kernel.name))
+            whole = Part()
+            if len(kernel.nodes) == 1:
+                self._write(work.output, whole, product)
+            else:
+                self._host(kernel, whole, skip=1, given={work.output: product})
+
+    def _product(self, kernel: Kernel, part: Part, rows: Array, mapping: str) -> Array:
+        """A part of a kernel's product through its program, bias added: float32 [pixels, channels]."""
+        work = kernel.work
+        assert work is not None
+        weight, bias = work.weight, work.bias
+        if part.axis == "channels":
+            weight, bias = weight[:, part.start : part.stop], None if bias is None else bias[part.start : part.stop]
+        compiled = compile_product(self.device, product_of(kernel, part), self.plan.system.channels, mapping)
+        results = play_values(
+            self.device, compiled.program, compiled.weights(weight), compiled.inputs(np.asarray(rows, np.float32)),
+            compiled.result_count,
+        )  # fmt: skip
+        outputs = compiled.outputs(results)
+        return outputs if bias is None else outputs + bias
+
+    def _write(self, tensor: str, part: Part, value: Array) -> None:
+        if part.axis not in ("rows", "images"):
+            self.values[tensor] = value
+            return
+        if tensor not in self.values:
+            shape = self.plan.graph.shape(tensor)
+            self.values[tensor] = np.full(shape, np.nan if value.dtype.kind == "f" else 0, value.dtype)
+        self.values[tensor][output_slices(part)] = value
 
 
 def _check(graph: Graph, feeds: Mapping[str, Array]) -> None:
@@ -85,34 +168,3 @@ def _check(graph: Graph, feeds: Mapping[str, Array]) -> None:
             raise InputError(
                 f"shape of input {spec.name}", where=graph.name, value=tuple(feed.shape), bound=str(spec.shape)
             )
-
-
-def _session_run(model: onnx.ModelProto, feeds: dict[str, Array], outputs: list[str], where: str) -> dict[str, Array]:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        return dict(zip(outputs, session.run(outputs, feeds), strict=True))
-    except Exception as error:  # ONNX Runtime's exceptions have no common public base
-        raise ModelError(f"ONNX Runtime: {str(error).splitlines()[0]}", where=where) from None
-
-
-def compare(ours: Array, plain: Array, *, best: int = 5) -> Values:
-    """Compare outputs [batch, classes] or any shape; the classes are of the first row, after a softmax."""
-    a, b = np.asarray(ours, np.float64), np.asarray(plain, np.float64)
-    with np.errstate(invalid="ignore"):
-        error = np.abs(a - b)
-    norm = float(np.linalg.norm(b))
-    relative = float(np.linalg.norm(a - b)) / norm if norm else float(np.linalg.norm(a - b))
-    first, other = a.reshape(len(a), -1)[0], b.reshape(len(b), -1)[0]
-    order, order_plain = np.argsort(-first, kind="stable")[:best], np.argsort(-other, kind="stable")[:best]
-    return Values(
-        tuple(map(int, order)), tuple(map(int, order_plain)),
-        tuple(map(float, _softmax(first)[order])), tuple(map(float, _softmax(other)[order_plain])),
-        float(error.max(initial=0.0)), relative,
-    )  # fmt: skip
-
-
-def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    powers = np.exp(logits - logits.max())
-    return np.asarray(powers / powers.sum())

@@ -70,6 +70,9 @@ class Energy:
     def __add__(self, other: Energy) -> Energy:
         return Energy(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
+    def __rmul__(self, factor: float) -> Energy:
+        return Energy(*(factor * getattr(self, f.name) for f in fields(self)))
+
 
 @dataclass(frozen=True)
 class Costs:

@@ -95,6 +95,10 @@ class AnalyticGpu:
         """Nothing was measured."""
         return ""
 
+    def with_bandwidth(self, share: float) -> AnalyticGpu:
+        """The same GPU with this share of its channels, at least one."""
+        return AnalyticGpu(self.spec, self.library, max(round(share * self.memory_channels), 1))
+
     def matmul(self, *, pixels: int, in_channels: int, out_channels: int) -> GpuTime:
         """The product as tiles over SMs."""
         check_sizes("matmul", pixels=pixels, in_channels=in_channels, out_channels=out_channels)
