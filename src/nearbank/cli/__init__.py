@@ -10,8 +10,10 @@ import typer
 from nearbank import __version__
 from nearbank.cli.calibrate import calibrate
 from nearbank.cli.devices import show_devices
+from nearbank.cli.explain import explain
 from nearbank.cli.layer import layer
 from nearbank.cli.run import run
+from nearbank.cli.sensitivity import sensitivity
 from nearbank.cli.simulate import simulate
 from nearbank.errors import NearbankError
 
@@ -22,6 +24,8 @@ app = typer.Typer(
     help="Convolutional networks on a GPU whose memory can compute. Example: nearbank run efficientnet-lite0 --policy pim",
 )  # fmt: skip
 app.command("run")(run)
+app.command("explain")(explain)
+app.command("sensitivity")(sensitivity)
 app.command("devices")(show_devices)
 app.command("simulate")(simulate)
 app.command("layer")(layer)

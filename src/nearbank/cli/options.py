@@ -14,6 +14,7 @@ __all__ = [
     "GROUPS",
     "BatchOption",
     "ChannelsOption",
+    "ClockOption",
     "DeviceOption",
     "GpuOption",
     "GroupsOption",
@@ -25,6 +26,7 @@ __all__ = [
     "PolicyOption",
     "ScopeOption",
     "SumsOption",
+    "gpu_model",
     "load_model",
     "options",
 ]
@@ -38,6 +40,9 @@ GpuOption = Annotated[
 ]
 OptionOption = Annotated[
     list[str] | None, typer.Option("--option", help="A device option, name=value; may be repeated.")
+]
+ClockOption = Annotated[
+    float | None, typer.Option("--gpu-clock-mhz", help="Clock of an analytic GPU [default: its own].")
 ]
 ChannelsOption = Annotated[int, typer.Option("--channels", help="Memory channels that compute.")]
 MappingOption = Annotated[
@@ -97,3 +102,9 @@ def load_model(model: str, batch: int, groups: str = "gpu") -> tuple[graph.Graph
             "unknown model", value=model, bound=f"an .onnx file or a built-in: {near_matches(model, zoo.names())}"
         )
     return graph.load(model, batch=batch, expand_groups=expand), None
+
+
+def gpu_model(name: str, clock_mhz: float | None) -> plan.GpuModel:
+    """A built-in GPU or a profile, at another clock if one is given."""
+    model = plan.gpu(name)
+    return model if clock_mhz is None else model.with_clock(clock_mhz)

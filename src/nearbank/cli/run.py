@@ -12,6 +12,7 @@ from nearbank import devices, graph, plan, runtime, zoo
 from nearbank.cli.options import (
     BatchOption,
     ChannelsOption,
+    ClockOption,
     DeviceOption,
     GpuOption,
     GroupsOption,
@@ -23,6 +24,7 @@ from nearbank.cli.options import (
     PolicyOption,
     ScopeOption,
     SumsOption,
+    gpu_model,
     load_model,
     options,
 )
@@ -40,6 +42,7 @@ def run(
     image: Annotated[str, typer.Option(help="A photo: chelsea, coffee, or a file.")] = "chelsea",
     device: DeviceOption = "newton-gddr6",
     gpu: GpuOption = "h200",
+    gpu_clock_mhz: ClockOption = None,
     channels: ChannelsOption = 16,
     batch: BatchOption = 1,
     groups: GroupsOption = "gpu",
@@ -56,7 +59,7 @@ def run(
     Example: nearbank run efficientnet-lite0 --policy pim --image chelsea
     """
     output.check_writable(json)
-    unit, cost = devices.device(device, options(option)), plan.gpu(gpu)
+    unit, cost = devices.device(device, options(option)), gpu_model(gpu, gpu_clock_mhz)
     network, info = load_model(model, batch, groups)
     feeds = None if no_values else _feeds(network, info, image)
     tick = Progress(f"planning {model}")

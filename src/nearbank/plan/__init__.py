@@ -3,18 +3,22 @@
 from nearbank.plan.check import check_plan
 from nearbank.plan.costs import Costs, MemoryCost, product_of
 from nearbank.plan.energy import LayerEnergy, PlanEnergy, plan_energy
+from nearbank.plan.explain import Alternative, Explanation, explain
 from nearbank.plan.floor import floor_us
 from nearbank.plan.gpu import GpuModel, GpuTime, gpu, gpu_names
 from nearbank.plan.kernels import Kernel, Window, kernels
 from nearbank.plan.make import make_plan
 from nearbank.plan.placement import Placement, Stretch, place_weights
+from nearbank.plan.sensitivity import Point, Sweep, break_even, sweep
 from nearbank.plan.types import POLICIES, SCOPES, WHOLE, Layer, Part, Plan, System, Task
 
 __all__ = [
     "POLICIES",
     "SCOPES",
     "WHOLE",
+    "Alternative",
     "Costs",
+    "Explanation",
     "GpuModel",
     "GpuTime",
     "Kernel",
@@ -25,11 +29,15 @@ __all__ = [
     "Placement",
     "Plan",
     "PlanEnergy",
+    "Point",
     "Stretch",
+    "Sweep",
     "System",
     "Task",
     "Window",
+    "break_even",
     "check_plan",
+    "explain",
     "floor_us",
     "gpu",
     "gpu_names",
@@ -38,4 +46,5 @@ __all__ = [
     "place_weights",
     "plan_energy",
     "product_of",
+    "sweep",
 ]

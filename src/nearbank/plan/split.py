@@ -13,7 +13,7 @@ from nearbank.plan.costs import Costs, MemoryCost
 from nearbank.plan.kernels import Kernel
 from nearbank.plan.types import Axis, Part
 
-__all__ = ["best_split"]
+__all__ = ["best_split", "meeting_curve"]
 
 _ROUNDS = 3
 _WORTH = 0.995
@@ -30,6 +30,22 @@ def best_split(kernel: Kernel, costs: Costs, undivided_us: float) -> tuple[tuple
         if found is not None and (best is None or found[0] < best[0]):
             best = found
     return (best[1], best[0]) if best else None
+
+
+def meeting_curve(kernel: Kernel, costs: Costs, points: int = 9) -> tuple[tuple[float, float, float], ...]:
+    """(share in memory, memory's side with launch and join, GPU's side) by pixels, in microseconds; the memory's side in proportion
+    where it was not timed exactly."""
+    total = kernel.extent("pixels")
+    out: list[tuple[float, float, float]] = []
+    for i in range(1, points + 1):
+        cut = total * i // (points + 1)
+        if not 0 < cut < total or (out and out[-1][0] == cut / total):
+            continue
+        cost = costs.rough(kernel, Part("pixels", 0, cut))
+        if not isinstance(cost, Infeasible):
+            side = costs.gpu_us(kernel, Part("pixels", cut, total)) + cost.sum_us
+            out.append((cut / total, _memory_us(costs, cost.us, cost.sum_us), side))
+    return tuple(out)
 
 
 def _along(kernel: Kernel, costs: Costs, axis: Axis, limit: float) -> tuple[float, tuple[Share, ...]] | None:

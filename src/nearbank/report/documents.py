@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from nearbank import __version__
 from nearbank.devices import PimDevice
 from nearbank.pim import LayerTiming
-from nearbank.plan import GpuModel, Plan, PlanEnergy
+from nearbank.plan import Explanation, GpuModel, Plan, PlanEnergy, Sweep
 from nearbank.runtime import Values
 from nearbank.sim.energy import Energy
 
-__all__ = ["layer_document", "plan_document", "traces_document"]
+__all__ = ["explain_document", "layer_document", "plan_document", "sweep_document", "traces_document"]
 
 
 def _origin(device: PimDevice) -> dict[str, Any]:
@@ -85,3 +86,34 @@ def traces_document(rows: list[tuple[str, int, float, dict[str, int]]], device: 
     """Of `nearbank simulate`."""
     traces = [{"file": f, "cycles": c, "time_us": us, "commands": commands} for f, c, us, commands in rows]
     return {"device": device.name, "traces": traces, "origin": _origin(device)}
+
+
+def explain_document(plan: Plan, device: PimDevice, gpu: GpuModel, found: Sequence[Explanation]) -> dict[str, Any]:
+    """Of `nearbank explain`."""
+    rows = [
+        {"layer": x.layer.name, "chosen": x.chosen, "reason": x.layer.reason, "gpu_us": x.gpu_us, "gpu_alone_us": x.gpu_alone_us,
+         "memory_us": dict(x.memory_us), "cycles": x.cycles, "bound_cycles": x.bound_cycles,
+         "alternatives": [{"what": a.what, "plan_us": a.plan_us} for a in x.alternatives],
+         "curve": [{"share": s, "memory_us": m, "gpu_us": g} for s, m, g in x.curve]}
+        for x in found
+    ]  # fmt: skip
+    return {
+        "model": plan.graph.name, "policy": plan.policy, "scope": plan.scope, "planned_us": plan.planned_us,
+        "gpu_only_us": plan.gpu_only_us, "layers": rows,
+        "origin": _origin(device) | {"gpu": gpu.name, "gpu_source": gpu.source, "gpu_date": gpu.date},
+    }  # fmt: skip
+
+
+def sweep_document(
+    device: PimDevice, gpu: GpuModel, found: Sequence[Sweep], break_even_us: float | None
+) -> dict[str, Any]:
+    """Of `nearbank sensitivity`."""
+    rows = [
+        {"parameter": s.parameter, "unit": s.unit, "value": p.value, "in_use": p.value == s.now, "gpu_only_us": p.gpu_only_us,
+         "planned_us": p.planned_us, "speedup": p.speedup, "offloaded": p.offloaded}
+        for s in found for p in s.points
+    ]  # fmt: skip
+    return {
+        "rows": rows, "break_even_launch_us": break_even_us,
+        "origin": _origin(device) | {"gpu": gpu.name, "gpu_source": gpu.source, "gpu_date": gpu.date},
+    }  # fmt: skip

@@ -14,7 +14,16 @@ from nearbank.plan import Plan, PlanEnergy
 from nearbank.runtime import Values
 from nearbank.sim.energy import Energy
 
-__all__ = ["console", "print_device", "print_devices", "print_layer", "print_plan", "print_traces", "print_values"]
+__all__ = [
+    "console",
+    "print_device",
+    "print_devices",
+    "print_layer",
+    "print_plan",
+    "print_traces",
+    "print_values",
+    "table",
+]
 
 
 def console() -> Console:
@@ -23,13 +32,14 @@ def console() -> Console:
     return plain if plain.is_terminal else Console(highlight=False, width=180)
 
 
-def _table(*columns: str, left: Sequence[str] = ()) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+def table(*columns: str, left: Sequence[str] = ()) -> Table:
+    """An empty table; columns are right-aligned but those of ``left``."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(
+        made.add_column(
             column, justify="left" if column in left else "right", no_wrap=column not in left, overflow="fold"
         )
-    return table
+    return made
 
 
 def _parts(spent: Energy) -> str:
@@ -49,7 +59,7 @@ def print_plan(plan: Plan, device: PimDevice, energy: PlanEnergy | None) -> None
         f"{plan.graph.name}, batch {plan.graph.batch}: {system.device} ({system.channels} of {system.all_channels} channels, "
         f"mapping {system.mapping}, {device.clock_mhz:g} MHz) + {system.gpu}, policy {plan.policy}{chosen}, scope {plan.scope}"
     )
-    table = _table(
+    made = table(
         "layer",
         "pixels x in -> out",
         "on",
@@ -85,15 +95,15 @@ def print_plan(plan: Plan, device: PimDevice, energy: PlanEnergy | None) -> None
         if energy:
             spent = energy.layers[index]
             row += [f"{spent.memory.total_uj:.2f}" if spent.memory else "", f"{spent.bus.total_uj:.2f}"]
-        table.add_row(*row)
-    out.print(table)
+        made.add_row(*row)
+    out.print(made)
     notes = sorted({x.gpu_note for x in plan.layers if x.gpu_note})
     if notes:
         out.print(
             f"GPU times that were not measured as they are: {sum(bool(x.gpu_note) for x in plan.layers)} of "
             f"{len(plan.layers)} (--json says which)"
         )
-    sums = _table("", "GPU only us", "planned us", "speedup", left=("",))
+    sums = table("", "GPU only us", "planned us", "speedup", left=("",))
     what = "whole network" if plan.scope == "model" else f"{plan.scope} alone"
     sums.add_row(what, f"{plan.gpu_only_us:.1f}", f"{plan.planned_us:.1f}", f"{plan.speedup:.3f}x")
     out.print(sums)
@@ -144,7 +154,7 @@ def _print_plan_energy(energy: PlanEnergy, device: PimDevice, moved: int) -> Non
 def print_values(values: Values, labels: Sequence[str] | None) -> None:
     """The best classes through memory and from float32, and the errors."""
     out = console()
-    table = _table(
+    made = table(
         "", "through memory", "p", "ONNX Runtime float32", "p ", left=("through memory", "ONNX Runtime float32")
     )
 
@@ -153,8 +163,8 @@ def print_values(values: Values, labels: Sequence[str] | None) -> None:
 
     rows = zip(values.top, values.probabilities, values.top_reference, values.probabilities_reference, strict=True)
     for rank, (a, p, b, q) in enumerate(rows, 1):
-        table.add_row(str(rank), name(a), f"{p:.4f}", name(b), f"{q:.4f}")
-    out.print(table)
+        made.add_row(str(rank), name(a), f"{p:.4f}", name(b), f"{q:.4f}")
+    out.print(made)
     out.print(
         f"largest error {values.max_abs_error:.3g}, relative L2 error {values.relative_l2_error:.3g}, against float32\n"
     )
@@ -184,20 +194,18 @@ def print_layer(
 
 def print_traces(rows: Sequence[tuple[str, int, float, dict[str, int]]]) -> None:
     """A row a trace: file, cycles, time, commands."""
-    table = _table("trace", "cycles", "us", "commands", left=("trace", "commands"))
+    made = table("trace", "cycles", "us", "commands", left=("trace", "commands"))
     for file, cycles, us, commands in rows:
-        table.add_row(file, f"{cycles:,}", f"{us:.2f}", ", ".join(f"{n} {c:,}" for n, c in commands.items()))
-    console().print(table)
+        made.add_row(file, f"{cycles:,}", f"{us:.2f}", ", ".join(f"{n} {c:,}" for n, c in commands.items()))
+    console().print(made)
 
 
 def print_devices(devices: Sequence[PimDevice]) -> None:
     """The built-in devices, a row each."""
-    table = _table("device", "channels", "MHz", "about", left=("device", "about"))
+    made = table("device", "channels", "MHz", "about", left=("device", "about"))
     for d in devices:
-        table.add_row(
-            d.name, f"{d.organization.pim_channels} of {d.organization.channels}", f"{d.clock_mhz:g}", d.about
-        )
-    console().print(table)
+        made.add_row(d.name, f"{d.organization.pim_channels} of {d.organization.channels}", f"{d.clock_mhz:g}", d.about)
+    console().print(made)
 
 
 def print_device(device: PimDevice) -> None:
@@ -214,15 +222,15 @@ def print_device(device: PimDevice) -> None:
     )
     for name, value, choices in device.options:
         out.print(f"option {name} = {value} (of {', '.join(choices)})")
-    commands = _table("command", "role", "bank groups", left=("command", "role"))
+    commands = table("command", "role", "bank groups", left=("command", "role"))
     for c in device.commands:
         commands.add_row(c.name, c.role, " ".join(map(str, c.bank_groups)))
     out.print(commands)
-    timing = _table("timing", "clocks", "source", left=("timing", "source"))
+    timing = table("timing", "clocks", "source", left=("timing", "source"))
     for name, clocks, source in device.timing:
         timing.add_row(name, str(clocks), source)
     out.print(timing)
-    rules = _table(
+    rules = table(
         "before",
         "after",
         "gap",
@@ -243,7 +251,7 @@ def print_device(device: PimDevice) -> None:
             r.source,
         )
     out.print(rules)
-    energy = _table("energy", "value", "unit", "source", left=("energy", "unit", "source"))
+    energy = table("energy", "value", "unit", "source", left=("energy", "unit", "source"))
     for name, amount, unit, source in device.energy:
         energy.add_row(name, f"{amount:g}", unit, source)
     out.print(energy)

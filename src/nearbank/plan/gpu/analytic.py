@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 
 from nearbank.devices.gpu import AnalyticSpec
@@ -98,6 +99,17 @@ class AnalyticGpu:
     def with_bandwidth(self, share: float) -> AnalyticGpu:
         """The same GPU with this share of its channels, at least one."""
         return AnalyticGpu(self.spec, self.library, max(round(share * self.memory_channels), 1))
+
+    @property
+    def clock_mhz(self) -> float:
+        """The clock of the SMs."""
+        return self.spec.clock_mhz
+
+    def with_clock(self, clock_mhz: float) -> AnalyticGpu:
+        """The same GPU with its SMs at another clock; memory, L2 and launch stay as they are."""
+        if not 1 <= clock_mhz <= 10_000:
+            raise DeviceError("clock", where=self.name, value=clock_mhz, bound="1 to 10000 MHz")
+        return AnalyticGpu(replace(self.spec, clock_mhz=clock_mhz), self.library, self.memory_channels)
 
     def matmul(self, *, pixels: int, in_channels: int, out_channels: int) -> GpuTime:
         """The product as tiles over SMs."""

@@ -99,6 +99,17 @@ class MeasuredGpu:
         """The same profile with another share; see the class for the model, GpuModel for errors."""
         return MeasuredGpu(self.profile, self.library, share)
 
+    @property
+    def clock_mhz(self) -> float:
+        """Not recorded."""
+        return 0.0
+
+    def with_clock(self, clock_mhz: float) -> MeasuredGpu:
+        """Raises DeviceError: nothing is known of other clocks."""
+        raise DeviceError(
+            "a measured GPU has the clock it was measured at", where=self.name, value=clock_mhz, bound="left out"
+        )
+
     def matmul(self, *, pixels: int, in_channels: int, out_channels: int) -> GpuTime:
         """Measured grid row or dense layer, else interpolated; see LogGrid for off-grid sizes."""
         check_sizes("matmul", pixels=pixels, in_channels=in_channels, out_channels=out_channels)

@@ -70,6 +70,13 @@ class GpuModel(Protocol):
             DeviceError: a share that is not above 0 and at most 1.
         """
 
+    @property
+    def clock_mhz(self) -> float:
+        """The clock that the times are for; 0 if not recorded."""
+
+    def with_clock(self, clock_mhz: float) -> GpuModel:
+        """The same GPU at another clock. Raises `DeviceError` for a measured one: its times are of the clock it had."""
+
     def matmul(self, *, pixels: int, in_channels: int, out_channels: int) -> GpuTime:
         """Product of ``pixels x in_channels`` and ``in_channels x out_channels``: pointwise or dense layer."""
 
