@@ -12,6 +12,7 @@ from nearbank.cli.calibrate import calibrate
 from nearbank.cli.devices import show_devices
 from nearbank.cli.explain import explain
 from nearbank.cli.layer import layer
+from nearbank.cli.reproduce import reproduce
 from nearbank.cli.run import run
 from nearbank.cli.sensitivity import sensitivity
 from nearbank.cli.simulate import simulate
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.command("run")(run)
 app.command("explain")(explain)
 app.command("sensitivity")(sensitivity)
+app.command("reproduce")(reproduce)
 app.command("devices")(show_devices)
 app.command("simulate")(simulate)
 app.command("layer")(layer)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from nearbank import __version__
 from nearbank.devices import PimDevice
 from nearbank.pim import LayerTiming
 from nearbank.plan import Explanation, GpuModel, Plan, PlanEnergy, Sweep
+from nearbank.reproduce import Row
 from nearbank.runtime import Values
 from nearbank.sim.energy import Energy
 
-__all__ = ["explain_document", "layer_document", "plan_document", "sweep_document", "traces_document"]
+__all__ = ["explain_document", "layer_document", "plan_document", "rows_document", "sweep_document", "traces_document"]
 
 
 def _origin(device: PimDevice) -> dict[str, Any]:
@@ -117,3 +119,11 @@ def sweep_document(
         "rows": rows, "break_even_launch_us": break_even_us,
         "origin": _origin(device) | {"gpu": gpu.name, "gpu_source": gpu.source, "gpu_date": gpu.date},
     }  # fmt: skip
+
+
+def rows_document(rows: Sequence[Row]) -> dict[str, Any]:
+    """Of `nearbank reproduce`."""
+    return {
+        "rows": [asdict(row) for row in rows],
+        "origin": {"version": __version__, "command": " ".join(sys.argv[1:])},
+    }

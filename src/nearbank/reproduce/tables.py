@@ -1,0 +1,181 @@
+"""Published figures as data, and the settings in which nearbank answers them.
+
+The published tables are ratios over a GPU alone, at batch 1 and in fp16. The settings go from theirs to an honest one, and nothing
+in any of them is chosen per model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from nearbank import zoo
+from nearbank.devices import device
+from nearbank.errors import InputError, near_matches
+from nearbank.graph import Graph, load
+from nearbank.plan import Plan, gpu, make_plan
+
+__all__ = ["SUMMARIES", "TABLES", "Figure", "Row", "Setting", "reproduce", "settings"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A published speedup over the GPU alone: of a model under a policy, counted over a scope."""
+
+    model: str
+    policy: str
+    scope: str
+    published: float | None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A system to plan for. ``policy`` is of every figure if not empty, else the figure's own; ``about`` says what is in it."""
+
+    name: str
+    about: str
+    device: str
+    gpu: str
+    mapping: str
+    policy: str = ""
+    free: bool = False
+    groups: str = "gpu"
+
+
+@dataclass(frozen=True)
+class Row:
+    """``ours`` beside ``published`` (None where nothing is), both speedups over the GPU alone; no plan at all in this setting can
+    be above ``bound``."""
+
+    table: str
+    model: str
+    setting: str
+    policy: str
+    scope: str
+    batch: int
+    published: float | None
+    ours: float
+    bound: float
+    gpu_us: float
+    planned_us: float
+
+
+_MOBILE = ("mobilenet-v2", "mnasnet-1.0", "efficientnet-b0")
+_LETTER = "IEEE CAL 21(2), 2022: 31.6 % faster on average, 35.2 % at most"
+_PIMFLOW = "PIMFlow, CGO 2023"
+
+TABLES: Mapping[str, tuple[str, tuple[Figure, ...]]] = {
+    "cal2022": (
+        f"pointwise layers of mobile networks ({_LETTER})",
+        tuple(Figure(model, "newton+", "pointwise", None) for model in _MOBILE),
+    ),
+    "pimflow": (
+        f"MobileNetV2, convolutions by policy and end to end ({_PIMFLOW})",
+        (
+            Figure("mobilenet-v2", "newton++", "pointwise", None),
+            Figure("mobilenet-v2", "newton++", "convolutions", 1.365),
+            Figure("mobilenet-v2", "pipeline", "convolutions", 1.413),
+            Figure("mobilenet-v2", "split", "convolutions", 1.436),
+            Figure("mobilenet-v2", "auto", "convolutions", 1.481),
+            Figure("mobilenet-v2", "auto", "model", 1.38),
+        ),
+    ),
+}
+"""Table -> what it is, and its figures. The letter gives no figure for a single model, but `SUMMARIES`."""
+
+SUMMARIES: Mapping[str, tuple[tuple[str, float], ...]] = {"cal2022": (("average", 1.316), ("highest", 1.352))}
+"""Table -> what is published over all of its models."""
+
+
+def settings(table: str) -> tuple[Setting, ...]:
+    """The settings of a table, from theirs to the honest one."""
+    theirs = "newton-hbm2" if table == "cal2022" else "newton-gddr6-pimflow"
+    mapping = "newton+" if table == "cal2022" else "newton++"
+    ours = "search"
+    return (
+        Setting("theirs", f"{theirs}, their mapping, launches and joins free", theirs, "rtx2060", mapping, free=True),
+        Setting("theirs, our compiler", "the same, searched mappings", theirs, "rtx2060", ours, "auto", free=True),
+        Setting(
+            "theirs, our compiler, depthwise too", "the same, depthwise layers may go to memory", theirs, "rtx2060", ours, "auto",
+            free=True, groups="all",
+        ),
+        Setting("all of DRAM's rules", "newton-gddr6, launches and joins free", "newton-gddr6", "rtx2060", ours, "auto", free=True),
+        Setting("AiM", "aim-gddr6, launches and joins free", "aim-gddr6", "rtx2060", ours, "auto", free=True),
+        Setting("AiM, all costs", "aim-gddr6, launches, joins and sums charged", "aim-gddr6", "rtx2060", ours, "auto"),
+        Setting("H200, all costs", "newton-gddr6 beside a measured H200, all charged", "newton-gddr6", "h200", ours, "auto"),
+    )  # fmt: skip
+
+
+def reproduce(
+    table: str,
+    *,
+    batches: Sequence[int] = (1, 8, 32),
+    only: Sequence[str] = (),
+    tick: Callable[[str], None] = lambda name: None,
+) -> Iterator[Row]:
+    """The rows of a table, one after another, by setting, batch and figure.
+
+    Args:
+        table: one of `TABLES`.
+        batches: images at a time.
+        only: names of settings; all if empty.
+        tick: called with what is planned, for progress.
+
+    Raises:
+        InputError: an unknown table or setting.
+    """
+    if table not in TABLES:
+        raise InputError("unknown table", value=table, bound=near_matches(table, TABLES))
+    known = {setting.name: setting for setting in settings(table)}
+    for name in only:
+        if name not in known:
+            raise InputError("unknown setting", value=name, bound=near_matches(name, known))
+    graphs: dict[tuple[str, int, str], Graph] = {}
+    for setting in known.values():
+        if only and setting.name not in only:
+            continue
+        for batch in batches:
+            done: dict[tuple[str, str, str], Row] = {}
+            for figure in TABLES[table][1]:
+                policy = setting.policy or figure.policy
+                key = (figure.model, policy, figure.scope)
+                if key in done and setting.policy:
+                    continue  # one policy for all: once is enough
+                at = (figure.model, batch, setting.groups)
+                if at not in graphs:
+                    graphs[at] = load(zoo.build(figure.model), batch=batch, name=figure.model)
+                tick(f"{setting.name}, {figure.model}, batch {batch}, {policy}")
+                done[key] = _row(table, setting, figure, policy, graphs[at], tick)
+                yield done[key]
+            yield from _summaries(table, setting, batch, list(done.values()))
+
+
+def _summaries(table: str, setting: Setting, batch: int, rows: Sequence[Row]) -> Iterator[Row]:
+    """Over the models: ``gpu_us`` and ``planned_us`` are sums."""
+    gpu_us, planned_us = sum(row.gpu_us for row in rows), sum(row.planned_us for row in rows)
+    for what, published in SUMMARIES.get(table, ()):
+        over = max if what == "highest" else fmean
+        yield replace(
+            rows[0], model=what, published=_shown(published, setting, batch), ours=over([row.ours for row in rows]),
+            bound=over([row.bound for row in rows]), gpu_us=gpu_us, planned_us=planned_us,
+        )  # fmt: skip
+
+
+def _shown(published: float | None, setting: Setting, batch: int) -> float | None:
+    """A published figure stands where its setting is."""
+    return published if batch == 1 and setting.name == "theirs" else None
+
+
+def _row(table: str, setting: Setting, figure: Figure, policy: str, graph: Graph, tick: Callable[[str], None]) -> Row:
+    costs = {"launch_us": 0.0, "join_us": 0.0, "charge_sums": False} if setting.free else {}
+    plan: Plan = make_plan(
+        graph, device(setting.device), gpu(setting.gpu), policy=policy, scope=figure.scope, mapping=setting.mapping, tick=tick,
+        **costs,  # type: ignore[arg-type]
+    )  # fmt: skip
+    published = _shown(figure.published, setting, graph.batch)
+    bound = plan.gpu_only_us / plan.floor_us if plan.floor_us else 1.0
+    return Row(
+        table, figure.model, setting.name, policy, figure.scope, graph.batch, published, plan.speedup, bound, plan.gpu_only_us,
+        plan.planned_us,
+    )  # fmt: skip
