@@ -1,7 +1,7 @@
 """The published speedups in their own setting: with their mapping within a tenth; with ours above what is required.
 
-PIMFlow (CGO 2023): MobileNetV2, convolutions 1.365 (each layer where it is faster), 1.413 (in stages), 1.436 (divided), 1.481 (both),
-the whole network 1.38. Between theirs and ours stands the model of the GPU, which is fitted to one total.
+PIMFlow (CGO 2023): MobileNetV2, convolutions 1.365 (each layer where it is faster), 1.413 (in stages), 1.436 (divided), 1.481
+(both), the whole network 1.38. Between theirs and ours stands the model of the GPU, which is fitted to one total.
 """
 
 from __future__ import annotations
