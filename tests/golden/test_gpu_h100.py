@@ -9,11 +9,12 @@ import pytest
 
 from nearbank import zoo
 from nearbank.devices.gpu import GpuProfile, load_profile, load_spec
-from nearbank.graph import fused_groups, load
+from nearbank.graph import load
 from nearbank.plan.gpu import AnalyticGpu, MeasuredGpu, gpu
 from nearbank.plan.gpu.grid import LogGrid
 from nearbank.plan.gpu.near import Neighbours
-from nearbank.plan.kernels import kernel_time
+from nearbank.plan.gpu_time import gpu_time
+from nearbank.plan.kernels import kernels
 
 
 @cache
@@ -106,7 +107,7 @@ def network_us(model: str) -> Iterator[tuple[int, float, float]]:
     built = zoo.build(model, weights="random")
     for batch in (1, 8, 32):
         graph = load(built, batch=batch, name=model)
-        total = sum(kernel_time(graph, group, gpu("h100")).us for group in fused_groups(graph))
+        total = sum(gpu_time(kernel, gpu("h100")).us for kernel in kernels(graph))
         yield batch, total, h100().whole_model_us[model][f"batch {batch}"]["kernels in one graph, cudnn"]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from nearbank.graph import Graph, MatMul, Node, fused_groups
 from nearbank.plan.types import Axis
 
-__all__ = ["Kernel", "Window", "kernels"]
+__all__ = ["Kernel", "Window", "kernel_of", "kernels"]
 
 _ELEMENTWISE = {"Clip", "Relu", "HardSwish", "Add", "Mul", "Sigmoid", "HardSigmoid", "Sub", "Div", "LeakyRelu", "Tanh"}
 _POOLS = ("MaxPool", "AveragePool")
@@ -68,10 +68,12 @@ class Kernel:
 
 def kernels(graph: Graph) -> tuple[Kernel, ...]:
     """The kernels of a graph in an order that can be run."""
-    return tuple(_kernel(graph, tuple(graph.node(name) for name in names)) for names in fused_groups(graph))
+    return tuple(kernel_of(graph, names) for names in fused_groups(graph))
 
 
-def _kernel(graph: Graph, nodes: tuple[Node, ...]) -> Kernel:
+def kernel_of(graph: Graph, names: tuple[str, ...]) -> Kernel:
+    """The kernel of the nodes of these names, one of `fused_groups`."""
+    nodes = tuple(graph.node(name) for name in names)
     first, made = nodes[0], {tensor for node in nodes for tensor in node.outputs}
     read = dict.fromkeys(t for node in nodes for t in node.inputs if t not in made and t not in node.constants)
     output = nodes[-1].outputs[0] if nodes[-1].outputs else first.name

@@ -89,8 +89,9 @@ class System:
 
     @property
     def gpu_share(self) -> float:
-        """The share of the memory's channels, and so of its bandwidth, that the GPU keeps."""
-        return 1 - self.channels / self.all_channels
+        """The share of the memory's channels, and so of its bandwidth, that the GPU keeps; one channel's at least, which serves it
+        between the memory's own tasks where all compute (assumed)."""
+        return max(1 - self.channels / self.all_channels, 1 / self.all_channels)
 
 
 @dataclass(frozen=True)

@@ -96,10 +96,6 @@ class AnalyticGpu:
         """Nothing was measured."""
         return ""
 
-    def with_bandwidth(self, share: float) -> AnalyticGpu:
-        """The same GPU with this share of its channels, at least one."""
-        return AnalyticGpu(self.spec, self.library, max(round(share * self.memory_channels), 1))
-
     @property
     def clock_mhz(self) -> float:
         """The clock of the SMs."""
@@ -109,7 +105,7 @@ class AnalyticGpu:
         """The same GPU with its SMs at another clock; memory, L2 and launch stay as they are."""
         if not 1 <= clock_mhz <= 10_000:
             raise DeviceError("clock", where=self.name, value=clock_mhz, bound="1 to 10000 MHz")
-        return AnalyticGpu(replace(self.spec, clock_mhz=clock_mhz), self.library, self.memory_channels)
+        return AnalyticGpu(replace(self.spec, clock_mhz=clock_mhz), self.library, self.memory_channels, self._bandwidth)
 
     def matmul(self, *, pixels: int, in_channels: int, out_channels: int) -> GpuTime:
         """The product as tiles over SMs."""

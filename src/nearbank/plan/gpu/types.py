@@ -74,7 +74,7 @@ class GpuModel(Protocol):
     def clock_mhz(self) -> float:
         """The clock that the times are for; 0 if not recorded."""
 
-    def with_clock(self, clock_mhz: float) -> GpuModel:
+    def with_clock(self, clock_mhz: float) -> Self:
         """The same GPU at another clock. Raises `DeviceError` for a measured one: its times are of the clock it had."""
 
     def matmul(self, *, pixels: int, in_channels: int, out_channels: int) -> GpuTime:

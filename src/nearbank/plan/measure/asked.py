@@ -6,7 +6,8 @@ from types import MappingProxyType
 
 from nearbank.graph import Graph, fused_groups
 from nearbank.plan.gpu import GpuModel, GpuTime, Library
-from nearbank.plan.kernels import kernel_time
+from nearbank.plan.gpu_time import gpu_time
+from nearbank.plan.kernels import kernel_of
 from nearbank.plan.measure.kernels import ConvKernel, GapKernel, Kernel, MapKernel, MatmulKernel
 
 __all__ = ["graph_kernels"]
@@ -20,7 +21,7 @@ def graph_kernels(graph: Graph, nodes: tuple[str, ...] | None = None) -> tuple[K
     out: list[Kernel] = []
     for group in fused_groups(graph) if nodes is None else (nodes,):
         asked = _Asked()
-        kernel_time(graph, group, asked)
+        gpu_time(kernel_of(graph, group), asked)
         out += [_imaged(graph, group, kernel) for kernel in asked.kernels]
     return tuple(out)
 
@@ -39,7 +40,7 @@ class _Asked(GpuModel):
 
     name, source, date, versions, launch_us = "asked", "", "", "", 0.0
     library: Library = "cudnn"
-    bandwidth, power_w = 1.0, MappingProxyType({})
+    bandwidth, clock_mhz, power_w = 1.0, 0.0, MappingProxyType({})
 
     def __init__(self) -> None:
         self.kernels: list[Kernel] = []
@@ -49,6 +50,9 @@ class _Asked(GpuModel):
         return GpuTime(0.0)
 
     def with_bandwidth(self, share: float) -> _Asked:
+        return self
+
+    def with_clock(self, clock_mhz: float) -> _Asked:
         return self
 
     def matmul(self, *, pixels: int, in_channels: int, out_channels: int) -> GpuTime:
