@@ -79,7 +79,7 @@ def _size(kernel: Kernel, part: Part) -> _Size:
     elif part.axis == "pixels":
         # Whole rows of one long image, as many as hold these pixels.
         images, rows = 1, max(ceil(part.size / width), 1)
-    return _Size(images, rows, channels, images * rows * channels / prod(kernel.shape))
+    return _Size(images, rows, channels, images * rows * channels * width / prod(kernel.shape))
 
 
 def _conv(kernel: Kernel, gpu: GpuModel, size: _Size) -> GpuTime:
