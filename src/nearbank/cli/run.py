@@ -78,8 +78,9 @@ def run(
         first = network.outputs[0].name
         values = runtime.compare(ours[first], plain[first])
         tables.print_values(values, _labels(ours[first].shape))
-    tables.print_plan(made, unit, spent)
-    output.write_json(json, documents.plan_document(made, unit, cost, values, spent))
+    board = plan.board_energy(made, cost)
+    tables.print_plan(made, unit, spent, board)
+    output.write_json(json, documents.plan_document(made, unit, cost, values, spent, board))
 
 
 def _feeds(network: graph.Graph, info: zoo.ModelInfo | None, image: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from nearbank.plan.check import check_plan
 from nearbank.plan.costs import Costs, MemoryCost, product_of
-from nearbank.plan.energy import LayerEnergy, PlanEnergy, plan_energy
+from nearbank.plan.energy import BoardEnergy, LayerEnergy, PlanEnergy, board_energy, plan_energy
 from nearbank.plan.explain import Alternative, Explanation, explain
 from nearbank.plan.floor import floor_us
 from nearbank.plan.gpu import GpuModel, GpuTime, gpu, gpu_names
@@ -17,6 +17,7 @@ __all__ = [
     "SCOPES",
     "WHOLE",
     "Alternative",
+    "BoardEnergy",
     "Costs",
     "Explanation",
     "GpuModel",
@@ -35,6 +36,7 @@ __all__ = [
     "System",
     "Task",
     "Window",
+    "board_energy",
     "break_even",
     "check_plan",
     "explain",

@@ -1,7 +1,7 @@
-"""What a plan's layers cost in the memory: by the commands where there is a program, and over the bus to the GPU.
+"""What a plan's layers cost in the memory: by the commands where there is a program, and over the bus to the GPU; and what the
+GPU's board draws meanwhile, where its power is known.
 
-A function of a finished plan, so that planning does not depend on it. The energy of the GPU itself is in no profile and in no
-number here.
+Functions of a finished plan, so that planning does not depend on them.
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ from nearbank.devices import PimDevice
 from nearbank.graph import Graph
 from nearbank.pim import time_product
 from nearbank.plan.costs import product_of
+from nearbank.plan.gpu import GpuModel
 from nearbank.plan.gpu_time import is_free
 from nearbank.plan.kernels import Kernel, kernels
 from nearbank.plan.types import WHOLE, Layer, Part, Plan
 from nearbank.sim.energy import Energy, energy, read_energy
 
-__all__ = ["LayerEnergy", "PlanEnergy", "Traffic", "plan_energy", "traffic"]
+__all__ = ["BoardEnergy", "LayerEnergy", "PlanEnergy", "Traffic", "board_energy", "plan_energy", "traffic"]
+
+_SHORT = 8
+"""A kernel shorter than so many empty ones leaves most of the board idle: it draws what small kernels do (assumed)."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,40 @@ def plan_energy(plan: Plan, device: PimDevice) -> PlanEnergy:
         sum((layer.share * row.bus_weights for layer, row in pairs if layer.share), Energy()),
         sum(((1 - layer.share) * row.bus for layer, row in pairs if layer.share < 1), Energy()),
     )
+
+
+@dataclass(frozen=True)
+class BoardEnergy:
+    """Microjoules of the GPU's board, its own memory included: ``busy`` and ``idle`` by the plan, ``alone`` without the memory's
+    help. A plan's total is ``busy`` + ``idle`` + what the memory spends by its commands."""
+
+    busy: float
+    idle: float
+    alone: float
+
+
+def board_energy(plan: Plan, gpu: GpuModel) -> BoardEnergy | None:
+    """Power times time, by each kernel's load: "small" if it is short, "tensor" for products, "memory" for the rest; "idle" while
+    the GPU waits. None where the power is not known."""
+    power = gpu.power_w
+    if not {"idle", "small", "memory", "tensor"} <= set(power):
+        return None
+    kinds = {layer.name: layer.kind for layer in plan.layers}
+
+    def spent(kind: str, us: float) -> float:
+        load = (
+            "small"
+            if us < _SHORT * gpu.launch_us
+            else "tensor"
+            if kind in ("pointwise", "linear", "conv")
+            else "memory"
+        )
+        return power[load] * us
+
+    tasks = [task for task in plan.tasks if task.resource == "gpu"]
+    busy = sum(spent("sum" if task.role == "sum" else kinds[task.kernel], task.us) for task in tasks)
+    idle = power["idle"] * max(plan.planned_us - sum(task.us for task in tasks), 0.0)
+    return BoardEnergy(busy, idle, sum(spent(layer.kind, layer.gpu_us) for layer in plan.layers))
 
 
 def _layer(plan: Plan, device: PimDevice, layer: Layer, kernel: Kernel) -> LayerEnergy:

@@ -10,7 +10,7 @@ from typing import Any
 from nearbank import __version__
 from nearbank.devices import PimDevice
 from nearbank.pim import LayerTiming
-from nearbank.plan import Explanation, GpuModel, Plan, PlanEnergy, Sweep
+from nearbank.plan import BoardEnergy, Explanation, GpuModel, Plan, PlanEnergy, Sweep
 from nearbank.reproduce import Row
 from nearbank.runtime import Values
 from nearbank.sim.energy import Energy
@@ -28,7 +28,12 @@ def _energy(spent: Energy | None) -> dict[str, float] | None:
 
 
 def plan_document(
-    plan: Plan, device: PimDevice, gpu: GpuModel, values: Values | None, energy: PlanEnergy | None
+    plan: Plan,
+    device: PimDevice,
+    gpu: GpuModel,
+    values: Values | None,
+    energy: PlanEnergy | None,
+    board: BoardEnergy | None,
 ) -> dict[str, Any]:
     """Of `nearbank run`. Energies are null for a device that gives no energy model."""
     system = plan.system
@@ -57,6 +62,7 @@ def plan_document(
             "energy_uj": _energy(energy.memory) if energy else None, "bus_energy_uj": _energy(energy.bus) if energy else None,
             "bus_weights_energy_uj": _energy(energy.bus_weights) if energy else None,
             "gpu_layers_bus_energy_uj": _energy(energy.gpu_bus) if energy else None,
+            "board_energy_uj": asdict(board) if board else None,
         },
     }  # fmt: skip
     if values is not None:

@@ -29,12 +29,15 @@ def print_rows(name: str, rows: Sequence[Row]) -> None:
             "published",
             "ours",
             "bound",
+            "energy published",
+            "energy",
             left=("model", "policy", "scope"),
         )
         for row in mine:
             said = f"{row.published:.3f}x" if row.published else ""
             made.add_row(
                 row.model, row.policy, row.scope, str(row.batch), f"{row.gpu_us:.1f}", f"{row.planned_us:.1f}", said,
-                f"{row.ours:.3f}x", f"{row.bound:.2f}x",
+                f"{row.ours:.3f}x", f"{row.bound:.2f}x", f"{row.energy_published - 1:+.0%}" if row.energy_published else "",
+                f"{row.energy - 1:+.0%}" if row.energy else "",
             )  # fmt: skip
         out.print(made)

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from nearbank.devices import PimDevice
 from nearbank.pim import LayerTiming
-from nearbank.plan import Plan, PlanEnergy
+from nearbank.plan import BoardEnergy, Plan, PlanEnergy
 from nearbank.runtime import Values
 from nearbank.sim.energy import Energy
 
@@ -51,7 +51,7 @@ def _origin(device: PimDevice) -> str:
     return f"energy constants and their sources: nearbank devices {device.name} ({device.hash})"
 
 
-def print_plan(plan: Plan, device: PimDevice, energy: PlanEnergy | None) -> None:
+def print_plan(plan: Plan, device: PimDevice, energy: PlanEnergy | None, board: BoardEnergy | None) -> None:
     """The per-layer table and the totals."""
     out, system = console(), plan.system
     chosen = "" if plan.chosen == plan.policy else f" ({plan.chosen})"
@@ -109,7 +109,7 @@ def print_plan(plan: Plan, device: PimDevice, energy: PlanEnergy | None) -> None
     out.print(sums)
     _print_schedule(plan)
     if energy:
-        _print_plan_energy(energy, device, len(plan.offloaded))
+        _print_plan_energy(energy, board, device, len(plan.offloaded))
     if plan.speedup < 1:
         out.print(
             f"PIM loses here: {system.gpu} alone is {1 / plan.speedup:.2f}x faster than this plan. "
@@ -136,7 +136,7 @@ def _print_schedule(plan: Plan) -> None:
     )
 
 
-def _print_plan_energy(energy: PlanEnergy, device: PimDevice, moved: int) -> None:
+def _print_plan_energy(energy: PlanEnergy, board: BoardEnergy | None, device: PimDevice, moved: int) -> None:
     out = console()
     if moved:
         out.print(f"energy of the {moved} layers in memory: {_parts(energy.memory)}")
@@ -144,10 +144,16 @@ def _print_plan_energy(energy: PlanEnergy, device: PimDevice, moved: int) -> Non
             f"the same weights and activations over the bus to the GPU: {energy.bus.total_uj:.2f} uJ, of that weights "
             f"{energy.bus_weights.total_uj:.2f} uJ"
         )
+    known = "The GPU's own energy is not known, and in no number" if board is None else ""
     out.print(
-        f"layers on the GPU: {energy.gpu_bus.total_uj:.2f} uJ over the bus, if nothing stays in a cache. The GPU's own "
-        "energy is not known, and in no number"
+        f"layers on the GPU: {energy.gpu_bus.total_uj:.2f} uJ over the bus, if nothing stays in a cache. {known}".rstrip()
     )
+    if board is not None:
+        total = board.busy + board.idle + energy.memory.total_uj
+        out.print(
+            f"GPU board {board.busy:.0f} uJ busy, {board.idle:.0f} uJ idle; with the memory {total:.0f} uJ, against "
+            f"{board.alone:.0f} uJ on the GPU alone ({total / board.alone - 1:+.0%}; power by load, see README)"
+        )
     out.print(_origin(device))
 
 

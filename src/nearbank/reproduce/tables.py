@@ -14,19 +14,20 @@ from nearbank import zoo
 from nearbank.devices import device
 from nearbank.errors import InputError, near_matches
 from nearbank.graph import Graph, load
-from nearbank.plan import Plan, gpu, make_plan
+from nearbank.plan import Plan, board_energy, gpu, make_plan, plan_energy
 
 __all__ = ["SUMMARIES", "TABLES", "Figure", "Row", "Setting", "reproduce", "settings"]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A published speedup over the GPU alone: of a model under a policy, counted over a scope."""
+    """A published speedup over the GPU alone: of a model under a policy, counted over a scope; and energy over that alone."""
 
     model: str
     policy: str
     scope: str
     published: float | None
+    energy: float | None = None
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Setting:
 @dataclass(frozen=True)
 class Row:
     """``ours`` beside ``published`` (None where nothing is), both speedups over the GPU alone; no plan at all in this setting can
-    be above ``bound``."""
+    be above ``bound``. ``energy``: of GPU board and memory over that of the board alone, None where the power is not known."""
 
     table: str
     model: str
@@ -59,6 +60,8 @@ class Row:
     bound: float
     gpu_us: float
     planned_us: float
+    energy: float | None = None
+    energy_published: float | None = None
 
 
 _MOBILE = ("mobilenet-v2", "mnasnet-1.0", "efficientnet-b0")
@@ -78,7 +81,7 @@ TABLES: Mapping[str, tuple[str, tuple[Figure, ...]]] = {
             Figure("mobilenet-v2", "pipeline", "convolutions", 1.413),
             Figure("mobilenet-v2", "split", "convolutions", 1.436),
             Figure("mobilenet-v2", "auto", "convolutions", 1.481),
-            Figure("mobilenet-v2", "auto", "model", 1.38),
+            Figure("mobilenet-v2", "auto", "model", 1.38, energy=0.74),
         ),
     ),
 }
@@ -158,7 +161,7 @@ def _summaries(table: str, setting: Setting, batch: int, rows: Sequence[Row]) ->
         over = max if what == "highest" else fmean
         yield replace(
             rows[0], model=what, published=_shown(published, setting, batch), ours=over([row.ours for row in rows]),
-            bound=over([row.bound for row in rows]), gpu_us=gpu_us, planned_us=planned_us,
+            bound=over([row.bound for row in rows]), energy=None, gpu_us=gpu_us, planned_us=planned_us,
         )  # fmt: skip
 
 
@@ -175,7 +178,9 @@ def _row(table: str, setting: Setting, figure: Figure, policy: str, graph: Graph
     )  # fmt: skip
     published = _shown(figure.published, setting, graph.batch)
     bound = plan.gpu_only_us / plan.floor_us if plan.floor_us else 1.0
+    board, memory = board_energy(plan, gpu(setting.gpu)), plan_energy(plan, device(setting.device)).memory.total_uj
+    energy = (board.busy + board.idle + memory) / board.alone if board and board.alone else None
     return Row(
         table, figure.model, setting.name, policy, figure.scope, graph.batch, published, plan.speedup, bound, plan.gpu_only_us,
-        plan.planned_us,
+        plan.planned_us, energy, _shown(figure.energy, setting, graph.batch),
     )  # fmt: skip

@@ -71,4 +71,5 @@ def test_bad_shares(name, share):
 
 def test_power():
     assert dict(gpu("h100").power_w) == {"idle": 125.5, "tensor": 699.5, "memory": 396.0, "small": 245.9}
-    assert dict(gpu("h200").power_w) == dict(gpu("rtx2060").power_w) == {}
+    assert dict(gpu("h200").power_w) == {}
+    assert dict(gpu("rtx2060").power_w) == {"idle": 28.6, "small": 56.3, "memory": 90.7, "tensor": 160.0}

@@ -100,7 +100,7 @@ def test_every_number_of_an_analytic_gpu_has_a_source():
     for name in spec_names():
         spec = load_spec(name)
         assert all(spec.sources.values())
-        assert len(spec.sources) == 23
+        assert len(spec.sources) == 27
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,10 @@ class AnalyticSpec:
     split_clocks: float
     splits: tuple[int, ...]
     tiles: tuple[int, ...]
+    idle_w: float
+    small_w: float
+    memory_w: float
+    tensor_w: float
     sources: dict[str, str] = field(hash=False, compare=False)
 
 

@@ -64,8 +64,9 @@ class AnalyticGpu:
 
     @property
     def power_w(self) -> Mapping[str, float]:
-        """Not modelled."""
-        return {}
+        """From the board's power; see the spec's sources."""
+        spec = self.spec
+        return {"idle": spec.idle_w, "small": spec.small_w, "memory": spec.memory_w, "tensor": spec.tensor_w}
 
     def with_bandwidth(self, share: float) -> AnalyticGpu:
         """The same GPU; traffic to memory takes ``1 / share`` as long as with all channels. See GpuModel."""
