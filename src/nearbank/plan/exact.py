@@ -119,7 +119,7 @@ def prove(
     solver.parameters.max_deterministic_time = _EFFORT  # not seconds: the same answer on any machine
     status = solver.solve(model)
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return None
+        return Proof(max(solver.best_objective_bound, 0.0) / _NS, None, "constraint programming, stopped early")
     found = {name: shares for (name, _), (flag, shares) in chosen.items() if solver.value(flag)}
     method = (
         "constraint programming, optimal" if status == cp_model.OPTIMAL else "constraint programming, stopped early"

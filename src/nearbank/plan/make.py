@@ -95,10 +95,11 @@ class _Maker:
         return self._made(policy, policy, _RULES[policy])
 
     def auto(self) -> Plan:
-        """The shortest of all policies' plans and of what all means together give."""
+        """The shortest of all policies' plans and of what all means together give, with the proof of the latter."""
         found = [self._made("auto", name, rules) for name, rules in _RULES.items()]
-        found.append(self._made("auto", "everything", _EVERYTHING))
-        return min(found, key=lambda plan: plan.planned_us)
+        everything = self._made("auto", "everything", _EVERYTHING)
+        best = min([*found, everything], key=lambda plan: plan.planned_us)
+        return replace(best, proven_us=min(everything.proven_us, best.planned_us), proof=everything.proof)
 
     def _costs(self, policy: str) -> Costs:
         mapping = policy if policy in _MAPPED else self.system.mapping
@@ -108,42 +109,45 @@ class _Maker:
         return self.costs[mapping]
 
     def _made(self, policy: str, chosen: str, rules: Rules) -> Plan:
-        costs, everything = self._costs(chosen), self.kernels
+        costs, everything, join = self._costs(chosen), self.kernels, self.system.join_us
         alone = sum(costs.alone_us(kernel) for kernel in everything)
-        decision = choose(everything, costs, rules, self.tick) if rules.pim else {k.name: GPU for k in everything}
-        tasks = _timed(everything, decision, costs)
-        if span(tasks) >= alone or not any(task.resource == "pim" for task in tasks):
-            if chosen != "pim":
-                # Nothing is gained in memory: its channels go back to the GPU.
-                decision = {k.name: GPU for k in everything}
-            if not any(resource == "pim" for shares in decision.values() for resource, _ in shares):
-                tasks = _alone(everything, costs)
-        proven, proof, tasks, decision = self._proved(costs, rules, decision, tasks)
+        decision: Decision = {kernel.name: GPU for kernel in everything}
+        tasks, proven, proof = _alone(everything, costs), alone, "everything on the GPU"
+        if rules.pim:
+            helped = choose(everything, costs, rules, self.tick)
+            found = _timed(everything, helped, costs)
+            helped, found, proven, proof = self._proved(costs, rules, helped, found)
+            used = any(task.resource == "pim" for task in found)
+            # Where nothing is gained in memory its channels go back to the GPU, unless the policy has no choice.
+            if used and (not rules.gpu or span(found, join) < alone):
+                decision, tasks = helped, found
+            proven = min(proven, span(tasks, join))
         least = floor_us(everything, costs)
         layers = tuple(layer(k, decision[k.name], tasks, costs, rules) for k in everything)
         return Plan(
             graph=self.graph, system=costs.system, policy=policy, scope=self.scope, layers=layers, tasks=tuple(tasks),
-            gpu_only_us=alone, floor_us=min(least, span(tasks)), proven_us=proven, proof=proof, chosen=chosen,
+            gpu_only_us=alone, floor_us=min(least, span(tasks, join)), proven_us=proven, proof=proof, chosen=chosen,
         )  # fmt: skip
 
     def _proved(
         self, costs: Costs, rules: Rules, decision: Decision, tasks: list[Task]
-    ) -> tuple[float, str, list[Task], Decision]:
-        """A bound on all schedules of this kind, how it was found, and a better plan if that found one."""
-        planned = span(tasks)
+    ) -> tuple[Decision, list[Task], float, str]:
+        """A better plan if the proof finds one, a bound on all schedules of its kind, and how that was found."""
+        join = self.system.join_us
+        planned = span(tasks, join)
         if is_chain(self.kernels):
-            return planned, "dynamic programming over a chain, optimal", tasks, decision
+            return decision, tasks, planned, "dynamic programming over a chain, optimal"
         if not rules.improve:
-            return planned, "each kernel decided for itself", tasks, decision
+            return decision, tasks, planned, "each kernel decided for itself"
         choices = {k.name: [shares for shares, _ in options(k, costs, rules)] for k in self.kernels}
         proof = prove(self.kernels, costs, choices, decision, tasks)
         if proof is None:
-            return min(floor_us(self.kernels, costs), planned), "floor (OR-tools is not installed)", tasks, decision
+            return decision, tasks, min(floor_us(self.kernels, costs), planned), "floor: OR-tools is not installed"
         if proof.decision is not None:
             better = _timed(self.kernels, proof.decision, costs)
-            if span(better) < planned * (1 - 1e-9):
-                tasks, decision, planned = better, proof.decision, span(better)
-        return min(proof.bound_us, planned), proof.method, tasks, decision
+            if span(better, join) < planned * (1 - 1e-9):
+                decision, tasks, planned = proof.decision, better, span(better, join)
+        return decision, tasks, min(proof.bound_us, planned), proof.method
 
 
 def _timed(everything: Sequence[Kernel], decision: Decision, costs: Costs) -> list[Task]:
