@@ -19,7 +19,7 @@ def test_public_names():
     assert len(set(room.__all__)) == len(room.__all__)
     assert set(room.__all__) == {
         "GROUPS", "Activation", "Gather", "Graph", "Groups", "Kind", "MatMul", "Node", "Segment", "TensorSpec",
-        "cut", "fused_groups", "load",
+        "cut", "fused_groups", "load", "segment",
     }  # fmt: skip
     assert all(hasattr(room, name) for name in room.__all__)
 
