@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from itertools import pairwise
 from math import prod
 from pathlib import Path
 
@@ -10,7 +12,13 @@ import numpy as np
 import pytest
 
 import nearbank as nb
+from nearbank.devices import PimDevice
+from nearbank.errors import PlanError
+from nearbank.graph import Groups
 from nearbank.pim import compile_product
+from nearbank.pim.blocks import BlockCompiled
+from nearbank.plan import Costs, Part, kernels, product_of
+from nearbank.plan.types import Axis
 from nearbank.sim import oracle
 from tests.e2e.models import convolution
 
@@ -39,19 +47,33 @@ CASES = {
 }
 
 
-def through_memory(model: Path, device: str, mapping: str = "search", *, expand_groups: bool = False, batch: int = 1):
+def through_memory(model: Path, device: str, mapping: str = "search", *, groups: Groups = "gpu", batch: int = 1):
     """The plan, and the outputs: through memory, by the oracle, by ONNX Runtime."""
-    graph, memory = nb.load(model, batch=batch, expand_groups=expand_groups), nb.device(device)
+    graph, memory = nb.load(model, batch=batch, groups=groups), nb.device(device)
     plan = nb.make_plan(graph, memory, nb.gpu("h200"), policy="pim", mapping=mapping)
     assert [layer.target for layer in plan.layers] == ["pim"]
     (spec,) = graph.inputs
     feeds = {spec.name: np.random.default_rng(2).standard_normal(spec.shape).astype(np.float32)}
     (work,) = graph.work
-    product = nb.Product(work.pixels, work.in_channels, work.out_channels)
-    pieces = compile_product(memory, product, plan.system.channels, mapping).pieces
-    plain = oracle(memory, work.rows(feeds["input"]), work.weight, pieces) + work.bias
+    product = nb.Product(work.pixels, work.in_channels, work.gather.columns, work.blocks)
+    compiled = compile_product(memory, product, plan.system.channels, mapping)
+    rows = work.rows(feeds["input"])
+    if isinstance(compiled, BlockCompiled):
+        plain = by_blocks(memory, compiled, rows, work.weight)
+    else:
+        plain = oracle(memory, rows, work.weight, compiled.pieces)
+    plain = plain + work.bias
     ours = nb.execute(plan, memory, feeds)["output"]
     return plan, ours, work.restore(plain), nb.reference(graph, feeds)["output"]
+
+
+def by_blocks(memory: PimDevice, compiled: BlockCompiled, rows: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Each run by the oracle of an ordinary product."""
+    plain = np.full((*rows.shape[:2], weight.shape[2]), np.nan, np.float32)
+    for run, pieces, _ in compiled.runs:
+        pixels = slice(run.pixel, run.pixel + run.pixels)
+        plain[pixels, run.block] = oracle(memory, rows[pixels, run.block], weight[run.block], pieces)
+    return plain
 
 
 def check(ours: np.ndarray, plain: np.ndarray, float32: np.ndarray, tolerance: float = 0.002) -> None:
@@ -104,7 +126,7 @@ def test_groups_only_when_asked_for(tmp_path: Path, kernel: tuple[int, int]) -> 
     (layer,) = nb.make_plan(nb.load(model), nb.device("newton-gddr6"), nb.gpu("h200"), policy="pim").layers
     assert (layer.target, layer.kind, layer.pim_us) == ("gpu", "conv", None)
     assert "3 groups of 4 input channels" in layer.reason
-    plan, *values = through_memory(model, "newton-gddr6", expand_groups=True)
+    plan, *values = through_memory(model, "newton-gddr6", groups="block-diagonal")
     check(*values)
     assert plan.layers[0].in_channels == prod(kernel) * 12  # zeros of the other groups included
     assert plan.layers[0].gpu_us == layer.gpu_us  # the GPU skips them
@@ -123,21 +145,107 @@ def test_groups_on_the_command_line(nearbank, tmp_path: Path) -> None:
 
 def test_depthwise_stays_with_its_reason(tmp_path: Path) -> None:
     model = convolution(tmp_path / "m.onnx", shape=(1, 8, 5, 5), out_channels=8, groups=8)
-    graph = nb.load(model, expand_groups=True)
-    (layer,) = nb.make_plan(graph, nb.device("newton-gddr6"), nb.gpu("h200"), policy="pim").layers
-    assert (layer.target, layer.kind) == ("gpu", "depthwise")
-    assert layer.reason.startswith("depthwise convolution")
+    for groups in ("gpu", "block-diagonal"):
+        graph = nb.load(model, groups=groups)
+        (layer,) = nb.make_plan(graph, nb.device("newton-gddr6"), nb.gpu("h200"), policy="pim").layers
+        assert (layer.target, layer.kind) == ("gpu", "depthwise")
+        assert layer.reason.startswith("depthwise convolution")
+        assert "--groups all" in layer.reason
+
+
+DEPTHWISE = {
+    "3x3": {"shape": (1, 32, 9, 9), "kernel": (3, 3), "pads": (1, 1, 1, 1)},
+    "3x3-stride-2": {"shape": (2, 40, 9, 8), "kernel": (3, 3), "pads": (0, 0, 1, 1), "strides": (2, 2)},
+    "5x5": {"shape": (1, 33, 7, 7), "kernel": (5, 5), "pads": (2, 2, 2, 2)},
+    "5x5-stride-2": {"shape": (1, 48, 14, 14), "kernel": (5, 5), "auto_pad": "SAME_UPPER", "strides": (2, 2)},
+    "dilated": {"shape": (1, 18, 9, 9), "kernel": (3, 3), "dilations": (2, 2)},
+}
+
+
+@pytest.mark.parametrize("groups", ["all", "tiles"])
+@pytest.mark.parametrize("case", DEPTHWISE)
+def test_depthwise_in_memory(tmp_path: Path, case: str, groups: Groups) -> None:
+    shape = DEPTHWISE[case]["shape"]
+    model = convolution(tmp_path / "m.onnx", out_channels=shape[1], groups=shape[1], **DEPTHWISE[case])
+    plan, *values = through_memory(model, "newton-gddr6", groups=groups, batch=shape[0])
+    check(*values)
+    (layer,) = plan.layers
+    on_gpu = nb.make_plan(nb.load(model, batch=shape[0]), nb.device("newton-gddr6"), nb.gpu("h200")).layers[0]
+    for found in ("kind", "pixels", "in_channels", "out_channels", "gpu_us"):  # the layer, not how it is done
+        assert getattr(layer, found) == getattr(on_gpu, found)
+
+
+@pytest.mark.parametrize(
+    ("device", "mapping", "tolerance"),
+    [("newton-gddr6-pimflow", "search", 0.002), ("newton-hbm2", "resident", 0.002), ("aim-gddr6", "search", 0.02)],
+)
+@pytest.mark.parametrize(("channels", "outputs", "count"), [(40, 40, 40), (48, 144, 4), (64, 64, 16)])
+def test_blocks_on_every_device(tmp_path: Path, device, mapping, tolerance, channels, outputs, count) -> None:
+    shape = {"shape": (1, channels, 6, 6), "out_channels": outputs, "groups": count}
+    _, *values = through_memory(convolution(tmp_path / "m.onnx", **shape), device, mapping, groups="all")
+    check(*values, tolerance)
+
+
+@pytest.mark.parametrize("mapping", ["newton+", "newton++"])
+def test_published_mappings_leave_blocks_to_the_gpu(tmp_path: Path, mapping: str) -> None:
+    model = convolution(tmp_path / "m.onnx", shape=(1, 32, 5, 5), out_channels=32, groups=32)
+    graph = nb.load(model, groups="all")
+    (layer,) = nb.make_plan(graph, nb.device("newton-gddr6"), nb.gpu("h200"), policy="pim", mapping=mapping).layers
+    assert layer.target == "gpu"
+    assert f"mapping {mapping} has no blocks" in layer.reason
+
+
+@pytest.mark.parametrize("groups", ["all", "tiles"])
+@pytest.mark.parametrize(
+    ("axis", "edges"),
+    [("pixels", (0, 5, None)), ("channels", (0, None)), ("rows", (0, 4, 5, None)), ("images", (0, 1, None))],
+)
+def test_parts_of_a_depthwise_layer(tmp_path: Path, groups: Groups, axis: Axis, edges: tuple[int | None, ...]) -> None:
+    """Parts in memory and on the host in turn join to the whole."""
+    path = convolution(
+        tmp_path / "m.onnx", shape=(2, 40, 9, 9), out_channels=40, groups=40, pads=(1, 1, 1, 1), strides=(1, 2)
+    )
+    graph, memory = nb.load(path, batch=2, groups=groups), nb.device("newton-gddr6-pimflow")
+    (kernel,) = kernels(graph)
+    plan = nb.make_plan(graph, memory, nb.gpu("rtx2060"), policy="pim")
+    if axis == "channels":
+        edges = (0, kernel.work.gather.block_channels, None)
+    cut = [edge if edge is not None else kernel.extent(axis) for edge in edges]
+    (whole,) = plan.tasks
+    tasks = [
+        replace(
+            whole, name=f"{i}", resource=("pim", "gpu")[i % 2], part=Part(axis, *ends), mapping=("search", "")[i % 2]
+        )
+        for i, ends in enumerate(pairwise(cut))
+    ]
+    feeds = {"input": np.random.default_rng(2).standard_normal(graph.shape("input")).astype(np.float32)}
+    ours, plain = (
+        found["output"]
+        for found in (nb.execute(replace(plan, tasks=tuple(tasks)), memory, feeds), nb.reference(graph, feeds))
+    )
+    assert 0 < np.linalg.norm(ours - plain) < 0.002 * np.linalg.norm(plain)
+    costs = Costs(memory, nb.gpu("rtx2060"), plan.system)
+    for task in tasks:
+        assert 0 < costs.memory(kernel, task.part).us <= costs.memory(kernel).us
+        assert 0 < costs.gpu_us(kernel, task.part) <= costs.gpu_us(kernel)
+    assert sum(product_of(kernel, task.part).macs for task in tasks) >= product_of(kernel, Part()).macs
+
+
+def test_a_part_cuts_no_block(tmp_path: Path) -> None:
+    path = convolution(tmp_path / "m.onnx", shape=(1, 40, 9, 9), out_channels=40, groups=40)
+    (kernel,) = kernels(nb.load(path, groups="all"))
+    with pytest.raises(PlanError, match="a part cuts a block"):
+        product_of(kernel, Part("channels", 0, 15))
 
 
 def test_policy_best_weighs_convolutions(tmp_path: Path) -> None:
     memory, gpu = nb.device("newton-gddr6"), nb.gpu("h200")
     for shape, launch in (((1, 64, 3, 3), 0.0), ((1, 64, 30, 30), None)):
         graph = nb.load(convolution(tmp_path / "m.onnx", shape=shape, out_channels=32))
-        plan = nb.make_plan(graph, memory, gpu, policy="best", launch_us=launch)
+        plan = nb.make_plan(graph, memory, gpu, policy="best", launch_us=launch, charge_sums=False)
         (layer,) = plan.layers
-        assert layer.target == ("pim" if layer.pim_us + plan.system.launch_us < layer.gpu_us else "gpu")
+        in_memory = plan.system.launch_us + layer.pim_us + plan.system.join_us
+        assert layer.target == ("pim" if in_memory < layer.gpu_us else "gpu")
         assert layer.target == ("pim" if shape[2] == 3 else "gpu")
-        assert layer.planned_us == pytest.approx(min(layer.pim_us + plan.system.launch_us, layer.gpu_us))
-        totals = plan.totals
-        assert (totals.convolutions_gpu_us, totals.pointwise_gpu_us) == (layer.gpu_us, 0)
-        assert totals.convolutions_planned_us == layer.planned_us
+        assert layer.planned_us == pytest.approx(min(in_memory, layer.gpu_us))
+        assert (plan.gpu_only_us, plan.scope) == (layer.gpu_us, "model")

@@ -30,8 +30,8 @@ def test_traffic_by_hand(tmp_path):
 
 def test_groups_move_their_own_weights(tmp_path):
     path = convolution(tmp_path / "g.onnx", shape=(1, 12, 5, 5), out_channels=9, groups=3)
-    for expand in (False, True):
-        assert traffic(nb.load(path, expand_groups=expand), ("conv",)) == Traffic(9 * 4 * 9 + 9, 300, 81)
+    for groups in ("gpu", "block-diagonal"):
+        assert traffic(nb.load(path, groups=groups), ("conv",)) == Traffic(9 * 4 * 9 + 9, 300, 81)
 
 
 def test_rows_and_sums(tmp_path):

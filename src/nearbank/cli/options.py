@@ -11,7 +11,6 @@ from nearbank import graph, pim, plan, zoo
 from nearbank.errors import InputError, ModelError, near_matches
 
 __all__ = [
-    "GROUPS",
     "BatchOption",
     "ChannelsOption",
     "ClockOption",
@@ -48,12 +47,12 @@ ChannelsOption = Annotated[int, typer.Option("--channels", help="Memory channels
 MappingOption = Annotated[
     str, typer.Option("--mapping", help=f"How products are laid over the memory: {', '.join(pim.MAPPINGS)}.")
 ]
-GROUPS = ("gpu", "block-diagonal")
 GroupsOption = Annotated[
     str,
     typer.Option(
         "--groups",
-        help="Grouped convolutions (not depthwise): gpu, or block-diagonal, as products that may go to memory.",
+        help="Which convolutions with groups may go to memory: gpu (none), block-diagonal (grouped ones), all (depthwise "
+        "ones too), tiles (as all, several pixels at a time).",
     ),
 ]
 PolicyOption = Annotated[str, typer.Option("--policy", help=f"Who does what: {', '.join(plan.POLICIES)}.")]
@@ -89,19 +88,19 @@ def options(pairs: list[str] | None) -> dict[str, str]:
 
 
 def load_model(model: str, batch: int, groups: str = "gpu") -> tuple[graph.Graph, zoo.ModelInfo | None]:
-    """A built-in model with what is known of it, or an ONNX file; ``groups`` is one of `GROUPS`."""
-    if groups not in GROUPS:
-        raise InputError("--groups", value=groups, bound=near_matches(groups, GROUPS))
-    expand = groups == "block-diagonal"
+    """A built-in model with what is known of it, or an ONNX file; ``groups`` is one of `nearbank.graph.GROUPS`."""
+    known = next((name for name in graph.GROUPS if name == groups), None)
+    if known is None:
+        raise InputError("--groups", value=groups, bound=near_matches(groups, graph.GROUPS))
     if batch < 1 or batch > 4096:
         raise InputError("--batch", value=batch, bound="1 to 4096")
     if model in zoo.names():
-        return graph.load(zoo.build(model), batch=batch, name=model, expand_groups=expand), zoo.info(model)
+        return graph.load(zoo.build(model), batch=batch, name=model, groups=known), zoo.info(model)
     if not model.endswith(".onnx") and not Path(model).exists():
         raise ModelError(
             "unknown model", value=model, bound=f"an .onnx file or a built-in: {near_matches(model, zoo.names())}"
         )
-    return graph.load(model, batch=batch, expand_groups=expand), None
+    return graph.load(model, batch=batch, groups=known), None
 
 
 def gpu_model(name: str, clock_mhz: float | None) -> plan.GpuModel:

@@ -10,7 +10,8 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from nearbank.errors import ModelError
+from nearbank.errors import InputError, ModelError, near_matches
+from nearbank.graph.blocks import GROUPS, Groups
 from nearbank.graph.checks import check_convolutions, check_runs, check_shapes, check_weights
 from nearbank.graph.constants import fold_constants
 from nearbank.graph.fold import fold_batch_norms, fold_biases
@@ -30,7 +31,7 @@ def load(
     *,
     batch: int = 1,
     name: str | None = None,
-    expand_groups: bool = False,
+    groups: Groups = "gpu",
 ) -> Graph:
     """Reads an ONNX model (opset 13 or newer) and says what it computes.
 
@@ -38,12 +39,15 @@ def load(
     ``batch``. More inputs are allowed: what depends on them is recognized all the same. Weights of float16 and bfloat16
     are widened and computed with in float32. Batch normalization is folded into the convolution or Gemm before it, what
     does not depend on the inputs is computed now, and Identity and Dropout go. External weights are read from files
-    beside the model. With ``expand_groups`` a grouped (not depthwise) convolution counts as matrix work, as a
-    block-diagonal matrix whose zeros count. ``name`` defaults to the file's stem, or the name inside the model.
+    beside the model. ``groups``, one of `GROUPS`, says which convolutions with groups count as matrix work, as blocks of
+    a diagonal. ``name`` defaults to the file's stem, or the name inside the model.
 
     Raises `ModelError` for anything that cannot be read, breaks the rules of ONNX, has open dimensions besides the
-    batch, weights that are no numbers, tensors without elements, or operators that ONNX Runtime cannot run.
+    batch, weights that are no numbers, tensors without elements, or operators that ONNX Runtime cannot run;
+    `InputError` for unknown ``groups``.
     """
+    if groups not in GROUPS:
+        raise InputError("groups", value=groups, bound=near_matches(groups, GROUPS))
     if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
         raise ModelError("batch", value=batch, bound="a whole number, at least 1")
     proto, where = read(source)
@@ -59,7 +63,7 @@ def load(
     if name is None:
         name = graph.name or where if isinstance(source, onnx.ModelProto) else Path(source).stem
     with guarded(where, "writing the model"):
-        return _freeze(model, name, batch, expand_groups)
+        return _freeze(model, name, batch, groups)
 
 
 def _simplify(model: ir.Model, where: str) -> None:
@@ -81,13 +85,13 @@ def _simplify(model: ir.Model, where: str) -> None:
     infer(model, where)
 
 
-def _freeze(model: ir.Model, name: str, batch: int, expand_groups: bool) -> Graph:
+def _freeze(model: ir.Model, name: str, batch: int, groups: Groups) -> Graph:
     graph = model.graph
     graph.sort()
     values = [*graph.inputs, *graph.initializers.values()]
     values += [v for node in graph for v in node.outputs if v.name and (v.uses() or v.is_graph_output())]
     tensors: dict[str, TensorSpec] = {value.name or "": freeze_value(value) for value in values}
-    nodes = tuple(freeze_node(node, tensors, expand_groups=expand_groups) for node in graph)
+    nodes = tuple(freeze_node(node, tensors, groups=groups) for node in graph)
     return Graph(
         name=name,
         batch=batch,

@@ -7,6 +7,7 @@ from typing import Any
 
 import onnx_ir as ir
 
+from nearbank.graph.blocks import Groups
 from nearbank.graph.recognize import conv_geometry, recognize
 from nearbank.graph.rewrite import is_standard
 from nearbank.graph.types import Node, TensorSpec
@@ -35,14 +36,14 @@ def freeze_value(value: ir.Value) -> TensorSpec:
     return TensorSpec(value.name or "", tuple(int(d) for d in shape), dtype.numpy().name)
 
 
-def freeze_node(node: ir.Node, tensors: dict[str, TensorSpec], *, expand_groups: bool) -> Node:
+def freeze_node(node: ir.Node, tensors: dict[str, TensorSpec], *, groups: Groups) -> Node:
     """The frozen form of ``node``; ``tensors`` must hold everything it reads and makes."""
     read = [value for value in node.inputs if value is not None and value.name]
     read += [value for value in captured(node) if value not in read]
     inputs = tuple(value.name or "" for value in read)
     # Outputs that nobody reads may be of unknown shape and are left out: they cost nothing.
     outputs = tuple(value.name for value in node.outputs if value.name and value.name in tensors)
-    work, reason = recognize(node, expand_groups=expand_groups)
+    work, reason = recognize(node, groups=groups)
     return Node(
         name=node.name or "",
         op_type=node.op_type,

@@ -9,6 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from nearbank.graph.activations import activation_after
+from nearbank.graph.blocks import Groups, block_bias, block_weights, blocked
 from nearbank.graph.gather import Gather
 from nearbank.graph.reasons import reason_for
 from nearbank.graph.rewrite import constant, is_standard
@@ -23,14 +24,14 @@ class _StaysOnHost(Exception):
     """Carries the reason."""
 
 
-def recognize(node: ir.Node, *, expand_groups: bool) -> tuple[MatMul | None, str]:
+def recognize(node: ir.Node, *, groups: Groups) -> tuple[MatMul | None, str]:
     """The matrix product that ``node`` computes and "", or None and the reason why there is none.
 
-    Needs known shapes. A grouped convolution is one only with ``expand_groups``, as a block-diagonal matrix.
+    Needs known shapes. A convolution with groups is one only where ``groups`` says so, in blocks.
     """
     try:
         if is_standard(node, "Conv"):
-            return _conv(node, expand_groups), ""
+            return _conv(node, groups), ""
         if is_standard(node, "Gemm"):
             return _gemm(node), ""
         if is_standard(node, "MatMul"):
@@ -66,7 +67,7 @@ def conv_geometry(node: ir.Node) -> dict[str, tuple[int, ...] | int]:
             "group": attributes.get_int("group", 1)}  # fmt: skip
 
 
-def _conv(node: ir.Node, expand_groups: bool) -> MatMul:
+def _conv(node: ir.Node, asked: Groups) -> MatMul:
     source, weight = node.inputs[0], _weight(node.inputs[1])
     _require_float(source)
     shape = _dims(source)
@@ -75,29 +76,25 @@ def _conv(node: ir.Node, expand_groups: bool) -> MatMul:
     geometry = conv_geometry(node)
     groups = node.attributes.get_int("group", 1)
     outputs, channels = weight.shape[0], shape[1]
-    if groups > 1 and channels == groups:
-        raise _StaysOnHost("depthwise convolution: one input channel per output, no reuse")
-    if groups > 1 and not expand_groups:
-        raise _StaysOnHost(f"grouped convolution: {groups} groups of {channels // groups} input channels")
+    depthwise = groups > 1 and channels == groups
+    if depthwise and asked not in ("all", "tiles"):
+        raise _StaysOnHost("depthwise convolution: one input channel per output, no reuse (--groups all allows it)")
+    if groups > 1 and asked == "gpu":
+        raise _StaysOnHost(
+            f"grouped convolution: {groups} groups of {channels // groups} input channels (--groups block-diagonal allows it)"
+        )
     bias = _conv_bias(node)
     keys = ("kernel_shape", "strides", "dilations", "pads")
     kernel, strides, dilations, pads = (_ints(geometry[key]) for key in keys)
     gather = Gather("NCHW", shape, _dims(node.outputs[0]), (kernel[0], kernel[1]), (strides[0], strides[1]),
                     (pads[0], pads[1], pads[2], pads[3]), (dilations[0], dilations[1]), groups)  # fmt: skip
-    dense = _expand(weight, groups) if groups > 1 else weight
-    matrix = np.ascontiguousarray(dense.transpose(2, 3, 1, 0)).reshape(-1, outputs)
-    kind: Kind = "pointwise" if kernel == (1, 1) and not any(pads) else "conv"
+    kind: Kind = "pointwise" if kernel == (1, 1) and not any(pads) and groups == 1 else "conv"
+    if groups > 1:
+        gather = blocked(gather, asked)
+        bias = None if bias is None else block_bias(bias, gather)
+        return _work(node, "depthwise" if depthwise else "conv", block_weights(weight, gather), bias, gather)
+    matrix = np.ascontiguousarray(weight.transpose(2, 3, 1, 0)).reshape(-1, outputs)
     return _work(node, kind, matrix, bias, gather)
-
-
-def _expand(weight: Array, groups: int) -> Array:
-    outputs, per_group = weight.shape[:2]
-    dense = np.zeros((outputs, per_group * groups, *weight.shape[2:]), dtype=np.float32)
-    step = outputs // groups
-    for group in range(groups):
-        rows, columns = slice(group * step, (group + 1) * step), slice(group * per_group, (group + 1) * per_group)
-        dense[rows, columns] = weight[rows]
-    return dense
 
 
 def _conv_bias(node: ir.Node) -> Array | None:

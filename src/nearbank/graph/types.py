@@ -16,7 +16,7 @@ from nearbank.graph.gather import Gather
 
 __all__ = ["Activation", "Graph", "Kind", "MatMul", "Node", "Segment", "TensorSpec"]
 
-Kind = Literal["pointwise", "linear", "conv"]
+Kind = Literal["pointwise", "linear", "conv", "depthwise"]
 Activation = Literal["relu", "relu6", "silu", "hardswish", "hardsigmoid", "sigmoid"]
 Array = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -34,8 +34,9 @@ class TensorSpec:
 class MatMul:
     """One matrix product with constant weights: ``restore(rows(source) @ weight + bias)`` is the tensor ``output``.
 
-    ``kind``: ``pointwise`` (1x1 convolution), ``linear`` (Gemm, MatMul) or ``conv`` (any other convolution, as im2col).
-    ``weight`` is float32 ``[K, N]`` and ``bias`` float32 ``[N]`` or None; both read-only. ``activation`` is what
+    ``kind``: ``pointwise`` (1x1 convolution), ``linear`` (Gemm, MatMul), ``depthwise`` or ``conv`` (any other convolution, as
+    im2col). ``weight`` is float32 ``[K, N]`` and ``bias`` float32 ``[N]`` or None; both read-only. With several `blocks`, which
+    are as many products, ``weight`` is ``[blocks, K, N]``, ``bias`` ``[blocks, N]``, and so on. ``activation`` is what
     directly and alone consumes ``output``; it makes ``activation_output`` with the nodes ``activation_nodes``, which
     are ordinary host nodes of the graph as well.
     """
@@ -52,32 +53,44 @@ class MatMul:
     activation_nodes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.weight.shape != (self.in_channels, self.out_channels):
-            bound = f"{(self.in_channels, self.out_channels)}"
-            raise ModelError("weight has the wrong shape", where=self.name, value=self.weight.shape, bound=bound)
+        blocks = (self.blocks,) if self.blocks > 1 else ()
+        wanted = (*blocks, self.in_channels, self.gather.columns)
+        if self.weight.shape != wanted:
+            raise ModelError("weight has the wrong shape", where=self.name, value=self.weight.shape, bound=f"{wanted}")
         self.weight.setflags(write=False)
         if self.bias is not None:
             self.bias.setflags(write=False)
 
     @property
     def pixels(self) -> int:
-        """Rows of the product: batch x height x width of the output, or rows of a fully connected layer."""
+        """Rows of the product: batch x height x width of the output (in tiles, of a blocked one), or rows of a fully connected
+        layer."""
         return self.gather.pixels
 
     @property
+    def blocks(self) -> int:
+        """Independent products of the same size that this is; 1 if it is an ordinary one."""
+        return self.gather.blocks
+
+    @property
     def in_channels(self) -> int:
-        """K: rows of ``weight`` (kernel height x kernel width x input channels)."""
+        """K: rows of a block's weights (kernel height x kernel width x input channels)."""
         return self.gather.in_channels
 
     @property
     def out_channels(self) -> int:
-        """N: columns of ``weight``."""
+        """Channels of the output. Without blocks that is N, the columns of ``weight``."""
         return self.gather.out_channels
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of the product, those with the zeros of padding and of expanded groups included."""
-        return self.pixels * self.in_channels * self.out_channels
+        """Multiply-accumulates that the layer asks for, those with the zeros of padding included; see `computed_macs`."""
+        return self.gather.macs
+
+    @property
+    def computed_macs(self) -> int:
+        """Multiply-accumulates of the product as it stands, with all zeros inside its blocks."""
+        return self.pixels * self.weight.size
 
     def rows(self, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """See `Gather.rows`."""

@@ -23,6 +23,10 @@ channel, which has at least 1/C of the whole):
   multiply at once, so while rows change nothing else does: every weight stands in some row of some channel, at least
   N*ceil(K/L)/B columns in all, and every row after a channel's first costs precharge and opening between two multiplications.
 - Refresh: one falls due every nREFI, must be served before the end, and keeps the banks from multiplying for nRFC.
+- Several blocks: M products of P pixels, each with weights of its own, are bound like one of M*P pixels. A program for them makes
+  M*P rows of N outputs, each from K inputs of its own, and nothing above uses that two rows have the same weights, but for the
+  opening of rows, and that counts each weight once: of one block, where M blocks have M times as many. The zeros in a block
+  count as its weights: this bounds programs for the blocks as they are, not for the layer behind them.
 
 Every program starts with an activation (or a fill, if that takes longer) and ends with a result on its way; the largest
 resource comes between the two.
@@ -31,7 +35,7 @@ resource comes between the two.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nearbank.devices import PimDevice
 from nearbank.pim.product import Product, ceil_div
@@ -50,6 +54,7 @@ class Bound:
 
 def bound(device: PimDevice, product: Product, channels: int) -> Bound:
     """The bound of ``product`` on ``channels`` channels of ``device``."""
+    product = replace(product, pixels=product.pixels * product.blocks, blocks=1)
     sizes = device.organization
     mac, read, fill = device.one("mac").name, device.one("read").name, device.one("fill")
     pixels, inputs, outputs = product.pixels, product.in_channels, product.out_channels

@@ -9,6 +9,7 @@ from functools import lru_cache
 from nearbank.devices import PimDevice
 from nearbank.errors import Infeasible, InputError, near_matches
 from nearbank.pim.baselines import newton_plus, newton_plus_plus
+from nearbank.pim.blocks import compile_blocks
 from nearbank.pim.bound import Bound, bound
 from nearbank.pim.modal import serial
 from nearbank.pim.product import Compiled, Product, ceil_div
@@ -52,13 +53,15 @@ def compile_product(device: PimDevice, product: Product, channels: int, mapping:
     if not 1 <= channels <= device.organization.channels:
         raise InputError("channels", where=device.name, value=channels, bound=f"1 to {device.organization.channels}")
     _check_capacity(device, product, channels)
+    if product.blocks > 1:
+        return compile_blocks(device, product, channels, mapping, MAPPINGS[mapping])
     return MAPPINGS[mapping](device, product, channels)
 
 
 def _check_capacity(device: PimDevice, product: Product, channels: int) -> None:
     """Infeasible, before any search, if the weights fit the channels in no arrangement."""
     sizes = device.organization
-    columns = product.groups(device) * product.chunks(device)
+    columns = product.groups(device) * product.chunks(device) * product.blocks
     rows = ceil_div(ceil_div(columns, sizes.columns), channels)
     if rows > sizes.rows:
         raise Infeasible("weights do not fit a bank", demand=rows, bound=sizes.rows, unit="rows", where=str(product))

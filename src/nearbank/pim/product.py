@@ -24,11 +24,13 @@ def ceil_div(a: int, b: int) -> int:
 
 @dataclass(frozen=True, order=True)
 class Product:
-    """``pixels x in_channels`` by ``in_channels x out_channels``; weights constant."""
+    """``pixels x in_channels`` by ``in_channels x out_channels``; weights constant. ``blocks`` of these, each with inputs and
+    weights of its own, where there are several; sizes, chunks and groups are then of one block."""
 
     pixels: int
     in_channels: int
     out_channels: int
+    blocks: int = 1
 
     def __post_init__(self) -> None:
         for name, value in self.__dict__.items():
@@ -37,8 +39,8 @@ class Product:
 
     @property
     def macs(self) -> int:
-        """Multiplications."""
-        return self.pixels * self.in_channels * self.out_channels
+        """Multiplications, those with zeros inside a block included."""
+        return self.pixels * self.in_channels * self.out_channels * self.blocks
 
     def chunks(self, device: PimDevice) -> int:
         """Columns that one pixel's inputs fill, the last one padded with zeros."""
@@ -49,7 +51,8 @@ class Product:
         return ceil_div(self.out_channels, device.organization.banks)
 
     def __str__(self) -> str:
-        return f"{self.pixels} x {self.in_channels} -> {self.out_channels}"
+        one = f"{self.pixels} x {self.in_channels} -> {self.out_channels}"
+        return one if self.blocks == 1 else f"{self.blocks} blocks of {one}"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """In: a Graph, a PIM device and a GPU profile. Out: a Plan: who does what part when, and why. Computes no values."""
 
 from nearbank.plan.check import check_plan
-from nearbank.plan.costs import Costs, MemoryCost, product_of
+from nearbank.plan.costs import Costs, MemoryCost, blocks_of, product_of
 from nearbank.plan.energy import BoardEnergy, LayerEnergy, PlanEnergy, board_energy, plan_energy
 from nearbank.plan.explain import Alternative, Explanation, explain
 from nearbank.plan.floor import floor_us
@@ -36,6 +36,7 @@ __all__ = [
     "System",
     "Task",
     "Window",
+    "blocks_of",
     "board_energy",
     "break_even",
     "check_plan",

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from nearbank.devices import PimDevice
 from nearbank.errors import Infeasible, PlanError
+from nearbank.graph import MatMul
 from nearbank.pim import Product, bound, compile_product, time_product
 from nearbank.plan.gpu import GpuModel, GpuTime
 from nearbank.plan.gpu_time import gpu_time, sum_time
 from nearbank.plan.kernels import Kernel
 from nearbank.plan.types import WHOLE, Part, System
 
-__all__ = ["Costs", "MemoryCost", "product_of"]
+__all__ = ["Costs", "MemoryCost", "blocks_of", "product_of"]
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,28 @@ def product_of(kernel: Kernel, part: Part) -> Product:
     work = kernel.work
     if work is None:
         raise PlanError("no matrix product", where=kernel.name, value=kernel.reason)
-    pixels, outputs = work.pixels, work.out_channels
+    pixels, outputs, blocks = work.pixels, work.gather.columns, work.blocks
     if part.axis == "pixels":
         pixels = part.size
+    elif part.axis == "channels" and blocks > 1:
+        first, stop = blocks_of(work, part)
+        blocks = stop - first
     elif part.axis == "channels":
         outputs = part.size
-    elif part.axis != "whole":
+    elif part.axis == "rows":
+        batch, channels, _, width = kernel.shape
+        pixels = replace(work.gather, output_shape=(batch, channels, part.size, width)).pixels
+    elif part.axis == "images":
         pixels = pixels // kernel.extent(part.axis) * part.size
-    return Product(pixels, work.in_channels, outputs)
+    return Product(pixels, work.in_channels, outputs, blocks)
+
+
+def blocks_of(work: MatMul, part: Part) -> tuple[int, int]:
+    """The blocks ``[first, stop)`` of a range of output channels. Raises `PlanError` where that cuts a block."""
+    size, channels = work.gather.block_channels, work.out_channels
+    if part.start % size or (part.stop % size and part.stop != channels):
+        raise PlanError("a part cuts a block", where=work.name, value=str(part), bound=f"a multiple of {size}")
+    return part.start // size, -(-part.stop // size)
 
 
 class Costs:
@@ -118,5 +133,5 @@ class Costs:
             return error
         added = 0.0
         if pieces > 1 and system.charge_sums:
-            added = sum_time(self.gpu, product.pixels * product.out_channels, pieces).us
+            added = sum_time(self.gpu, product.pixels * product.out_channels * product.blocks, pieces).us
         return MemoryCost(timing.time_us, timing.timing.cycles, timing.bound.cycles, pieces, added, system.mapping)

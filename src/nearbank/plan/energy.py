@@ -139,7 +139,7 @@ def traffic(graph: Graph, nodes: tuple[str, ...]) -> Traffic:
     results = {spec.name for spec in graph.outputs}
     seen = {t for t in made if t in results or any(user.name not in nodes for user in graph.consumers(t))}
     work = members[0].work
-    rows = {work.source: work.pixels * work.in_channels} if work is not None else {}
+    rows = {work.source: work.pixels * work.in_channels * work.blocks} if work is not None else {}
     return Traffic(
         sum(_size(graph, tensor) for tensor in constants if graph.spec(tensor).dtype.startswith("float")),
         sum(min(_size(graph, tensor), rows.get(tensor, _size(graph, tensor))) for tensor in read),

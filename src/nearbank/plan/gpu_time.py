@@ -78,7 +78,8 @@ def _size(kernel: Kernel, part: Part) -> _Size:
         channels = part.size
     elif part.axis == "pixels":
         # Whole rows of one long image, as many as hold these pixels.
-        images, rows = 1, max(ceil(part.size / width), 1)
+        tile = prod(kernel.work.gather.tile) if kernel.work is not None else 1
+        images, rows = 1, min(max(ceil(part.size * tile / width), 1), images * rows)
     return _Size(images, rows, channels, images * rows * channels * width / prod(kernel.shape))
 
 
@@ -97,5 +98,6 @@ def _conv(kernel: Kernel, gpu: GpuModel, size: _Size) -> GpuTime:
     width = width if same_size(width, stride) == columns else columns * stride
     if groups == inputs == outputs and groups > 1:
         return gpu.depthwise(size.images, size.channels, height, window, stride, width)
-    wide = outputs if groups > 1 else size.channels
-    return gpu.conv(size.images, inputs, wide, height, width, window, stride, groups)
+    if groups > 1 and groups * size.channels % outputs == 0:  # whole groups
+        inputs, groups = inputs * size.channels // outputs, groups * size.channels // outputs
+    return gpu.conv(size.images, inputs, size.channels, height, width, window, stride, groups)

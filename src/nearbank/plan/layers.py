@@ -71,7 +71,7 @@ def _reason(kernel: Kernel, shares: Sequence[Share], costs: Costs, rules: Rules,
 
 def _sizes(kernel: Kernel) -> tuple[int, int, int]:
     """Pixels, input and output channels for the table; 0 where the word has no meaning."""
-    if kernel.work is not None:
+    if kernel.work is not None and kernel.work.blocks == 1:
         return kernel.work.pixels, kernel.work.in_channels, kernel.work.out_channels
     node, out = kernel.nodes[0], kernel.shape
     into = node.input_shapes[0] if node.input_shapes else ()

@@ -1,8 +1,8 @@
 """Dividing one product over GPU and memory: the ratio at which both are done together, from both cost curves.
 
-The memory takes the first pixels, or the first output channels in whole groups of one a bank, the GPU the rest. The memory's
-curve is taken as a line through what is known of it; the ratio where the sides meet is then timed exactly, the line corrected,
-and so on, a few times. Any ratio can come out.
+The memory takes the first pixels, or the first output channels in whole groups of one a bank (in whole blocks, where a product has
+several), the GPU the rest. The memory's curve is taken as a line through what is known of it; the ratio where the sides meet is
+then timed exactly, the line corrected, and so on, a few times. Any ratio can come out.
 """
 
 from __future__ import annotations
@@ -49,7 +49,10 @@ def meeting_curve(kernel: Kernel, costs: Costs, points: int = 9) -> tuple[tuple[
 
 
 def _along(kernel: Kernel, costs: Costs, axis: Axis, limit: float) -> tuple[float, tuple[Share, ...]] | None:
-    total, unit = kernel.extent(axis), costs.device.organization.banks if axis == "channels" else 1
+    total, unit = kernel.extent(axis), 1
+    if axis == "channels" and kernel.work is not None:
+        blocked = kernel.work.blocks > 1
+        unit = kernel.work.gather.block_channels if blocked else costs.device.organization.banks
     steps = (total - 1) // unit  # the memory takes 1 to this many units, and leaves something
     full = costs.memory(kernel)
     if steps < 1 or isinstance(full, Infeasible):

@@ -49,7 +49,8 @@ SCOPES: Mapping[str, frozenset[str] | None] = {
 class Part:
     """What a task does of its kernel's output: ``[start, stop)`` along ``axis``.
 
-    pixels: batch x height x width of the output, or rows of a matrix, as one line; channels: output channels; rows: of every
+    pixels: batch x height x width of the output (in tiles, of a product that has them), or rows of a matrix, as one line;
+    channels: output channels, whole blocks of a product that has several; rows: of every
     image of the batch; images: of the batch; whole: all of it, and then the range is 0 to 0.
     """
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from nearbank.devices import PimDevice
 from nearbank.errors import InputError, PlanError
-from nearbank.graph import Graph
+from nearbank.graph import Graph, MatMul
 from nearbank.pim import compile_product
-from nearbank.plan import Kernel, Part, Plan, Task, kernels, product_of
+from nearbank.plan import Kernel, Part, Plan, Task, blocks_of, kernels, product_of
 from nearbank.runtime.host import Host, OnnxHost, run_model
 from nearbank.runtime.regions import gather_of, output_slices, region, take
 from nearbank.sim import play_values
@@ -114,15 +114,23 @@ class _Runner:
         assert work is not None
         rows, weight, bias = work.rows(self.values[work.source]), work.weight, work.bias
         if kernel.name not in self.products:
-            self.products[kernel.name] = np.full((work.pixels, work.out_channels), np.nan, np.float32)
+            self.products[kernel.name] = np.full(
+                (*rows.shape[:-1], work.gather.columns)[-weight.ndim :], np.nan, np.float32
+            )
         place = (slice(part.start, part.stop), slice(None))
         if part.axis == "pixels":
             rows = rows[part.start : part.stop]
+        elif work.blocks > 1:
+            first, stop = blocks_of(work, part)
+            place, rows = (slice(None), slice(first, stop)), rows[:, first:stop]
         else:
             place = place[::-1]
-            weight, bias = weight[:, part.start : part.stop], None if bias is None else bias[part.start : part.stop]
+        weight, bias = _columns(work, part)
         if mapping:
             found = self._product(kernel, part, rows, mapping)
+        elif work.blocks > 1:
+            found = self.host.matmul(kernel.name, rows.transpose(1, 0, 2), weight, None).transpose(1, 0, 2)
+            found = found if bias is None else found + bias
         else:
             found = self.host.matmul(kernel.name, rows, weight, bias)
         self.products[kernel.name][place] = found
@@ -135,18 +143,20 @@ class _Runner:
                 self._host(kernel, whole, skip=1, given={work.output: product})
 
     def _product(self, kernel: Kernel, part: Part, rows: Array, mapping: str) -> Array:
-        """A part of a kernel's product through its program, bias added: float32 [pixels, channels]."""
+        """A part of a kernel's product through its program, bias added: float32 [pixels, channels], or [pixels, blocks, N]."""
         work = kernel.work
         assert work is not None
-        weight, bias = work.weight, work.bias
-        if part.axis == "channels":
-            weight, bias = weight[:, part.start : part.stop], None if bias is None else bias[part.start : part.stop]
-        compiled = compile_product(self.device, product_of(kernel, part), self.plan.system.channels, mapping)
+        weight, bias = _columns(work, part)
+        product = product_of(kernel, part)
+        compiled = compile_product(self.device, product, self.plan.system.channels, mapping)
+        single = work.blocks > product.blocks == 1  # one block of several is an ordinary product
+        if single:
+            weight, rows = weight[0], rows[:, 0]
         results = play_values(
             self.device, compiled.program, compiled.weights(weight), compiled.inputs(np.asarray(rows, np.float32)),
             compiled.result_count,
         )  # fmt: skip
-        outputs = compiled.outputs(results)
+        outputs = compiled.outputs(results)[:, None] if single else compiled.outputs(results)
         return outputs if bias is None else outputs + bias
 
     def _write(self, tensor: str, part: Part, value: Array) -> None:
@@ -157,6 +167,17 @@ class _Runner:
             shape = self.plan.graph.shape(tensor)
             self.values[tensor] = np.full(shape, np.nan if value.dtype.kind == "f" else 0, value.dtype)
         self.values[tensor][output_slices(part)] = value
+
+
+def _columns(work: MatMul, part: Part) -> tuple[Array, Array | None]:
+    """The weights and the bias of a part's channels; of all, if it is no range of channels."""
+    weight, bias = work.weight, work.bias
+    if part.axis != "channels":
+        return weight, bias
+    if work.blocks > 1:
+        first, stop = blocks_of(work, part)
+        return weight[first:stop], None if bias is None else bias[first:stop]
+    return weight[:, part.start : part.stop], None if bias is None else bias[part.start : part.stop]
 
 
 def _check(graph: Graph, feeds: Mapping[str, Array]) -> None:

@@ -27,7 +27,7 @@ class Host(Protocol):
         """Outputs of ``nodes`` that others read; ``pads``: zero rows above and below that a band's first node adds."""
 
     def matmul(self, name: str, rows: Array, weight: Array, bias: Array | None) -> Array:
-        """``rows @ weight + bias`` in float32."""
+        """``rows @ weight + bias`` in float32; all axes but the last two, if there are any, are of products side by side."""
 
 
 class OnnxHost:

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from graph_models import Builder, same_values
 from onnx import helper, numpy_helper
+from tests.e2e.models import convolution
 
+import nearbank as nb
+from nearbank.errors import InputError
 from nearbank.graph import Segment, cut, load
 
 
@@ -175,18 +178,63 @@ def test_half_precision_is_computed_in_float32():
     same_values(graph, original=model, tolerance=3e-3)
 
 
-def test_grouped_convolution_only_when_asked():
+def test_groups_only_when_asked():
     b = Builder(("n", 6, 5, 5))
     x = b.conv(b.conv("input", 6, 8, 3, groups=2, name="kxk"), 8, 4, groups=4, name="one")
     model = b.model(b.conv(x, 4, 4, 3, groups=4, name="dw"))
     plain = load(model)
     assert plain.work == ()
-    assert plain.node("kxk").reason == "grouped convolution: 2 groups of 3 input channels"
-    graph = load(model, expand_groups=True)
-    assert [(w.name, w.kind, w.in_channels) for w in graph.work] == [("kxk", "conv", 54), ("one", "pointwise", 8)]
+    assert plain.node("kxk").reason.startswith("grouped convolution: 2 groups of 3 input channels")
+    graph = load(model, groups="block-diagonal")
+    assert [(w.name, w.kind, w.blocks, w.in_channels) for w in graph.work] == [
+        ("kxk", "conv", 1, 54),
+        ("one", "conv", 1, 8),
+    ]
     assert np.count_nonzero(graph.work[1].weight) == 8
     assert graph.node("dw").reason.startswith("depthwise")
     same_values(graph, original=model)
+    with pytest.raises(InputError, match="block-diagonal"):
+        load(model, groups="blocks")
+
+
+@pytest.mark.parametrize("groups", ["all", "tiles"])
+@pytest.mark.parametrize(
+    ("channels", "outputs", "count", "kernel", "attributes"),
+    [
+        (32, 32, 32, 3, {}),
+        (17, 34, 17, 5, {"pads": (2, 2, 2, 2)}),
+        (40, 40, 40, 3, {"strides": (2, 2), "pads": (0, 1, 1, 0)}),
+        (33, 33, 33, 3, {"dilations": (2, 1), "strides": (1, 3)}),
+        (64, 128, 4, 3, {}),
+        (12, 20, 2, 1, {}),
+        (48, 24, 12, 3, {"auto_pad": "SAME_UPPER"}),
+    ],
+)
+def test_blocks_are_the_convolution(tmp_path, groups, channels, outputs, count, kernel, attributes):
+    shape = {"shape": (2, channels, 9, 11), "out_channels": outputs, "kernel": (kernel, kernel), "groups": count}
+    graph = load(convolution(tmp_path / "m.onnx", **shape, **attributes), batch=2, groups=groups)
+    (work,) = graph.work
+    assert work.kind == ("depthwise" if count == channels else "conv")
+    assert work.weight.shape == (work.blocks, work.in_channels, work.gather.columns)
+    image = np.random.default_rng(0).standard_normal(graph.inputs[0].shape).astype(np.float32)
+    rows = work.rows(image)
+    assert rows.shape == (work.pixels, work.blocks, work.in_channels)
+    product = np.einsum("pbk,bkn->pbn", rows, work.weight) + work.bias
+    plain = nb.reference(graph, {"input": image})["output"]
+    np.testing.assert_allclose(work.restore(product), plain, atol=1e-5)
+
+
+def test_work_of_a_block(tmp_path):
+    # 3 x 3 of 20 channels at 6 x 6 pixels: 2 blocks of 10, 9 x 10 inputs of each for one pixel.
+    path = convolution(tmp_path / "m.onnx", shape=(1, 20, 6, 6), out_channels=20, groups=20, pads=(1, 1, 1, 1))
+    (work,) = load(path, groups="all").work
+    assert (work.pixels, work.blocks, work.in_channels, work.gather.columns) == (36, 2, 90, 10)
+    assert (work.macs, work.computed_macs) == (36 * 20 * 9, 36 * 2 * 90 * 10)
+    # Six tiles of 2 x 3 by two channels: 4 x 5 places of both are 3 columns where one pixel of 10 channels is 6.
+    (work,) = load(path, groups="tiles").work
+    columns = work.pixels * work.blocks * -(-work.in_channels // 16)
+    assert columns < 36 * 2 * 6 / 2
+    assert work.macs == 36 * 20 * 9
 
 
 def test_no_offloading_is_one_segment():
