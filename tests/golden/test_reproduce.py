@@ -26,3 +26,9 @@ def test_pimflow_setting_with_our_compiler():
     rows = {row.scope: row for row in reproduce("pimflow", batches=(1,), only=("theirs, our compiler",))}
     assert rows["pointwise"].ours >= 3
     assert rows["model"].ours >= 2
+
+
+def test_pimflow_setting_with_depthwise_layers_in_memory():
+    only = ("theirs, our compiler, depthwise too",)
+    rows = {row.scope: row for row in reproduce("pimflow", batches=(1,), only=only)}
+    assert rows["convolutions"].ours >= 2.5

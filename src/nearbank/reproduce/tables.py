@@ -104,6 +104,10 @@ def settings(table: str) -> tuple[Setting, ...]:
             free=True, groups="all",
         ),
         Setting("all of DRAM's rules", "newton-gddr6, launches and joins free", "newton-gddr6", "rtx2060", ours, "auto", free=True),
+        Setting(
+            "all of DRAM's rules, depthwise too", "the same, depthwise layers may go to memory", "newton-gddr6", "rtx2060", ours,
+            "auto", free=True, groups="all",
+        ),
         Setting("AiM", "aim-gddr6, launches and joins free", "aim-gddr6", "rtx2060", ours, "auto", free=True),
         Setting("AiM, all costs", "aim-gddr6, launches, joins and sums charged", "aim-gddr6", "rtx2060", ours, "auto"),
         Setting("H200, all costs", "newton-gddr6 beside a measured H200, all charged", "newton-gddr6", "h200", ours, "auto"),
@@ -147,7 +151,7 @@ def reproduce(
                     continue  # one policy for all: once is enough
                 at = (figure.model, batch, setting.groups)
                 if at not in graphs:
-                    graphs[at] = load(zoo.build(figure.model), batch=batch, name=figure.model)
+                    graphs[at] = load(zoo.build(figure.model), batch=batch, name=figure.model, groups=setting.groups)
                 tick(f"{setting.name}, {figure.model}, batch {batch}, {policy}")
                 done[key] = _row(table, setting, figure, policy, graphs[at], tick)
                 yield done[key]
