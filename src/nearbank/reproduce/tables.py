@@ -13,7 +13,7 @@ from statistics import fmean
 from nearbank import zoo
 from nearbank.devices import device
 from nearbank.errors import InputError, near_matches
-from nearbank.graph import Graph, load
+from nearbank.graph import Graph, Groups, load
 from nearbank.plan import Plan, board_energy, gpu, make_plan, plan_energy
 
 __all__ = ["SUMMARIES", "TABLES", "Figure", "Row", "Setting", "reproduce", "settings"]
@@ -41,7 +41,7 @@ class Setting:
     mapping: str
     policy: str = ""
     free: bool = False
-    groups: str = "gpu"
+    groups: Groups = "gpu"
 
 
 @dataclass(frozen=True)
