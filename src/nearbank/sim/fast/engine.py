@@ -27,7 +27,7 @@ def time_program_fast(device: PimDevice, program: Program) -> Timing:
     known: dict[tuple[PlayedNode, ...], ChannelTiming] = {}
     for section in program.sections:
         # Channels of a section differ in addresses at the host alone, unless another operand names them.
-        alike = not _names_channel(section.body, compiler)
+        alike = len(section.channels) > 1 and not _names_channel(section.body, compiler)
         for position, channel in enumerate(section.channels):
             if position and alike:
                 channels[channel] = channels[section.channels[0]]

@@ -137,6 +137,7 @@ class Trips:
             self.served = player.served
             before = self.phases.get((mark, player.due - player.now))
             if before is not None and self._repeat(place, before, filled, self.node.count):
+                self.phases = {}
                 return True
             self.phases[mark, player.due - player.now] = here
         before = self.visits.get(mark)
@@ -167,7 +168,7 @@ class Trips:
         self.i += times * period
         self.stale = True
         self.served = player.served
-        self.visits, self.phases, self.lows = {}, {}, []
+        self.visits, self.lows = {}, []
         return True
 
     def _fill_periods(self, place: Place, period: int, times: int) -> None:
