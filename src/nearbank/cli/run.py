@@ -10,15 +10,18 @@ import typer
 
 from nearbank import devices, graph, plan, runtime, zoo
 from nearbank.cli.options import (
+    CacheOption,
     ChannelsOption,
     DeviceOption,
     GpuOption,
     GroupsOption,
     JsonOption,
     MappingOption,
+    NoCacheOption,
     OptionOption,
     load_model,
     options,
+    use_cache,
 )
 from nearbank.errors import NearbankError
 from nearbank.report import documents, output, tables
@@ -43,6 +46,8 @@ def run(
     ] = None,
     no_values: Annotated[bool, typer.Option("--no-values", help="Plan and time without computing values.")] = False,
     option: OptionOption = None,
+    cache: CacheOption = None,
+    no_cache: NoCacheOption = False,
     json: JsonOption = None,
 ) -> None:
     """Run a network: plan it, compute it through the memory's programs, compare with float32.
@@ -50,6 +55,7 @@ def run(
     Example: nearbank run efficientnet-lite0 --policy pim --image chelsea
     """
     output.check_writable(json)
+    use_cache(cache, no_cache)
     unit, cost = devices.device(device, options(option)), plan.gpu(gpu)
     network, info = load_model(model, batch, groups)
     feeds = None if no_values else _feeds(network, info, image)
