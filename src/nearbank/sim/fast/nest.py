@@ -208,7 +208,7 @@ class NestCompiler:
             cycle = lcm(cycle, _cycle(op.buffer, var)) if cycle else 0
             # Without a modulus a column never leaves the buffers: it might as well go round all of them.
             ring = op.buffer.mod or self.capacity
-            moves.add((ring, factor % ring) if op.variant.width == 1 else (0, 0))
+            moves.add((ring, factor % ring) if op.variant.width == 1 and ring <= self.capacity else (0, 0))
         if len(moves) != 1:
             return 0, 0, cycle
         ((ring, shift),) = moves
