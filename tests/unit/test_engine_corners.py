@@ -11,7 +11,7 @@ from nearbank.sim import time_program, time_program_reference
 OPEN = ["G_ACT0 0", "G_ACT1 0", "G_ACT2 0", "G_ACT3 0"]
 FILLED = ["loop f 128 {", "GWRITE f f", "}"]
 CASES = {
-    "a run of COMPs meets a column that comes late": [*OPEN, *FILLED, "GWRITE 5 0", "loop k 30 {", "COMP 0 k 0", "}"],
+    "a run of COMPs meets a column that comes late": [*OPEN, *FILLED, "GWRITE 2 0", "loop k 30 {", "COMP 0 k 0", "}"],
     "a ring of fills passes a column that stands still": [
         *OPEN, *FILLED, "loop i 100 {", "GWRITE i%8 0", "COMP 0 3 0", "READRES 0 i", "}"],
     "two rings of different sizes": [
