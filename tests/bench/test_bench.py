@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 
 import pytest
@@ -12,7 +13,8 @@ import pytest
 from nearbank import runtime, zoo
 from nearbank.devices import device
 from nearbank.graph import load
-from nearbank.pim import Product, compile_product
+from nearbank.pim import Product, cache, compile_product, time_product
+from nearbank.pim.search import search
 from nearbank.plan import gpu, make_plan
 from nearbank.program import parse_program
 from nearbank.sim import play_values, time_program, time_program_reference
@@ -71,10 +73,83 @@ def test_fast_engine_over_reference(benchmark, mapping: str) -> None:
 
 def test_fast_engine_on_a_hundred_million_commands(benchmark) -> None:
     unit, program = device("newton-gddr6"), parse_program(NEST)
-    timing = benchmark.pedantic(time_program, (unit, program), rounds=3)
+    timing = benchmark.pedantic(time_program, (unit, program), rounds=10)
     assert timing.commands["COMP"] == 96_000_000
     assert timing.commands["READRES"] == 3_000_000
     rate(benchmark, sum(timing.commands.values()))
+    if benchmark.stats is not None:
+        short = parse_program(NEST.replace("1000000", "1000"))
+        start = time.perf_counter()
+        played = sum(time_program_reference(unit, short).commands.values())
+        reference = played / (time.perf_counter() - start)
+        ratio = sum(timing.commands.values()) / benchmark.stats.stats.median / reference
+        benchmark.extra_info.update(reference_commands_per_second=round(reference), fast_over_reference=ratio)
+        print(f"fast engine {ratio:,.0f} x the reference's {reference:,.0f} commands a second")
+
+
+@pytest.mark.parametrize("name", ["newton-gddr6", "newton-gddr6-pimflow"])
+def test_candidates_a_second_of_a_search(benchmark, monkeypatch, name: str) -> None:
+    """All pointwise layers of MobileNetV2, searched anew; and of the time, the fast engine's share."""
+    module = importlib.import_module("nearbank.pim.search")
+    unit, layers, spent = device(name), _layers(), [0.0, 0.0]
+
+    def timed(*arguments):
+        start = time.perf_counter()
+        try:
+            return time_program(*arguments)
+        finally:
+            spent[0] += 1
+            spent[1] += time.perf_counter() - start
+
+    monkeypatch.setattr(module, "time_program", timed)
+
+    def run() -> None:
+        spent[:] = 0, 0
+        for product in layers:
+            search(unit, product, 16)
+
+    benchmark.pedantic(run, rounds=3)
+    assert spent[0] >= len(layers)
+    if benchmark.stats is not None:
+        candidates, seconds = spent[0], benchmark.stats.stats.median
+        benchmark.extra_info.update(
+            candidates=candidates,
+            candidates_per_second=candidates / seconds,
+            candidates_per_second_in_engine=candidates / spent[1],
+        )
+        print(
+            f"\n{name}: {candidates:.0f} candidates of {len(layers)} layers in {seconds:.2f} s, "
+            f"{candidates / seconds:,.0f} a second; the engine alone {candidates / spent[1]:,.0f} a second"
+        )
+
+
+def _layers() -> list[Product]:
+    """The different pointwise layers of MobileNetV2."""
+    nodes = load(zoo.build("mobilenet-v2"), name="mobilenet-v2").nodes
+    works = [node.work for node in nodes if node.work is not None and node.work.kind == "pointwise"]
+    return list(dict.fromkeys(Product(w.pixels, w.in_channels, w.out_channels) for w in works))
+
+
+def test_planning_with_a_warm_cache(benchmark, tmp_path) -> None:
+    """MobileNetV2 planned from kept mappings, beside planning it from nothing."""
+    unit, cost, graph = device("newton-gddr6"), gpu("h200"), load(zoo.build("mobilenet-v2"), name="mobilenet-v2")
+
+    def run() -> list[int | None]:
+        compile_product.cache_clear()
+        time_product.cache_clear()
+        return [layer.pim_cycles for layer in make_plan(graph, unit, cost, policy="pim").layers]
+
+    cache.use(cache.MappingCache(tmp_path))
+    try:
+        start = time.perf_counter()
+        cold_cycles = run()
+        cold = time.perf_counter() - start
+        assert benchmark.pedantic(run, rounds=5) == cold_cycles
+    finally:
+        cache.use(None)
+    if benchmark.stats is not None:
+        benchmark.extra_info.update(cold_seconds=cold)
+        print(f"\nplanning {cold:.2f} s cold, {benchmark.stats.stats.median:.3f} s warm")
 
 
 def test_values(benchmark) -> None:

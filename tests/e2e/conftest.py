@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from nearbank.cli import main
+from nearbank.pim import cache
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,16 @@ class Done:
         assert lines[0].startswith("error: ")
         assert "Traceback" not in self.out + self.err
         return lines[0]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path_factory) -> Path:
+    """Every test starts with an empty cache of its own, in processes that it starts too."""
+    folder = tmp_path_factory.mktemp("cache")
+    for variable in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(variable, str(folder))
+    monkeypatch.setattr(cache, "_current", None)
+    return folder
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import typer
 from nearbank import devices, plan
 from nearbank.cli.options import (
     BatchOption,
+    CacheOption,
     ChannelsOption,
     ClockOption,
     DeviceOption,
@@ -18,6 +19,7 @@ from nearbank.cli.options import (
     JsonOption,
     LaunchOption,
     MappingOption,
+    NoCacheOption,
     OptionOption,
     PolicyOption,
     ScopeOption,
@@ -25,6 +27,7 @@ from nearbank.cli.options import (
     gpu_model,
     load_model,
     options,
+    use_cache,
 )
 from nearbank.report import documents, explanations, output
 from nearbank.report.progress import Progress
@@ -50,6 +53,8 @@ def explain(
     join_us: JoinOption = None,
     charge_sums: SumsOption = True,
     option: OptionOption = None,
+    cache: CacheOption = None,
+    no_cache: NoCacheOption = False,
     json: JsonOption = None,
 ) -> None:
     """Say why layers run where they do: what each takes here and there, and what the two best alternatives would cost.
@@ -57,6 +62,7 @@ def explain(
     Example: nearbank explain mobilenet-v2 --layer b12.project --gpu rtx2060
     """
     output.check_writable(json)
+    use_cache(cache, no_cache)
     unit, cost = devices.device(device, options(option)), gpu_model(gpu, gpu_clock_mhz)
     network, _ = load_model(model, batch, groups)
     tick = Progress(f"planning {model}")

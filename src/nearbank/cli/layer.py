@@ -9,7 +9,17 @@ import numpy as np
 import typer
 
 from nearbank import devices, pim, program, sim
-from nearbank.cli.options import ChannelsOption, DeviceOption, JsonOption, MappingOption, OptionOption, options
+from nearbank.cli.options import (
+    CacheOption,
+    ChannelsOption,
+    DeviceOption,
+    JsonOption,
+    MappingOption,
+    NoCacheOption,
+    OptionOption,
+    options,
+    use_cache,
+)
 from nearbank.errors import InputError, NearbankError, near_matches
 from nearbank.program import pimflow
 from nearbank.report import documents, output, tables
@@ -34,6 +44,8 @@ def layer(
         bool, typer.Option("--verify", help="Compute random values and compare them, bit for bit, with a plain oracle.")
     ] = False,
     option: OptionOption = None,
+    cache: CacheOption = None,
+    no_cache: NoCacheOption = False,
     json: JsonOption = None,
 ) -> None:
     """Compile, time and optionally verify or write out one matrix product.
@@ -41,6 +53,7 @@ def layer(
     Example: nearbank layer --pixels 12544 --in-channels 16 --out-channels 96 --verify
     """
     output.check_writable(json)
+    use_cache(cache, no_cache)
     output.check_folder(emit)
     if format not in ("pimflow", "nearbank"):
         raise InputError("--format", value=format, bound=near_matches(format, ("pimflow", "nearbank")))

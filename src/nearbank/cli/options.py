@@ -9,9 +9,11 @@ import typer
 
 from nearbank import graph, pim, plan, zoo
 from nearbank.errors import InputError, ModelError, near_matches
+from nearbank.pim import cache
 
 __all__ = [
     "BatchOption",
+    "CacheOption",
     "ChannelsOption",
     "ClockOption",
     "DeviceOption",
@@ -21,6 +23,7 @@ __all__ = [
     "JsonOption",
     "LaunchOption",
     "MappingOption",
+    "NoCacheOption",
     "OptionOption",
     "PolicyOption",
     "ScopeOption",
@@ -28,6 +31,7 @@ __all__ = [
     "gpu_model",
     "load_model",
     "options",
+    "use_cache",
 ]
 
 DeviceOption = Annotated[str, typer.Option("--device", help="A built-in device or a .toml file.")]
@@ -74,6 +78,20 @@ SumsOption = Annotated[
     bool, typer.Option("--charge-sums/--free-sums", help="Whether adding partial sums takes a GPU kernel.")
 ]
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the result to this file too.")]
+CacheOption = Annotated[
+    Path | None, typer.Option("--cache", help="Folder to keep found mappings in [default: the user's cache folder].")
+]
+NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Search anew, and keep nothing.")]
+
+
+def use_cache(folder: Path | None, no_cache: bool) -> None:
+    """Keep found mappings where the options say."""
+    if no_cache and folder is not None:
+        raise InputError("--no-cache", value="with --cache", bound="one of the two")
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise InputError("--cache", value=str(folder), bound="a folder, there or not")
+    chosen = None if no_cache else folder or cache.default_folder()
+    cache.use(None if chosen is None else cache.MappingCache(chosen))
 
 
 def options(pairs: list[str] | None) -> dict[str, str]:

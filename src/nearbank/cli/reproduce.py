@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from nearbank import reproduce as tables_of
-from nearbank.cli.options import JsonOption
+from nearbank.cli.options import CacheOption, JsonOption, NoCacheOption, use_cache
 from nearbank.errors import InputError
 from nearbank.report import documents, output, published
 from nearbank.report.progress import Progress
@@ -23,6 +23,8 @@ def reproduce(
     setting: Annotated[
         list[str] | None, typer.Option(help="A setting by its name in the table; may be repeated [default: all].")
     ] = None,
+    cache: CacheOption = None,
+    no_cache: NoCacheOption = False,
     json: JsonOption = None,
 ) -> None:
     """Print published speedups beside ours: in their setting, then step by step with all that a real system has.
@@ -30,6 +32,7 @@ def reproduce(
     Example: nearbank reproduce pimflow --batch 1
     """
     output.check_writable(json)
+    use_cache(cache, no_cache)
     for size in batch or ():
         if not 1 <= size <= 4096:
             raise InputError("--batch", value=size, bound="1 to 4096")

@@ -11,6 +11,7 @@ import typer
 from nearbank import devices, graph, plan, runtime, zoo
 from nearbank.cli.options import (
     BatchOption,
+    CacheOption,
     ChannelsOption,
     ClockOption,
     DeviceOption,
@@ -20,6 +21,7 @@ from nearbank.cli.options import (
     JsonOption,
     LaunchOption,
     MappingOption,
+    NoCacheOption,
     OptionOption,
     PolicyOption,
     ScopeOption,
@@ -27,6 +29,7 @@ from nearbank.cli.options import (
     gpu_model,
     load_model,
     options,
+    use_cache,
 )
 from nearbank.errors import NearbankError
 from nearbank.report import documents, output, tables
@@ -52,6 +55,8 @@ def run(
     charge_sums: SumsOption = True,
     no_values: Annotated[bool, typer.Option("--no-values", help="Plan and time without computing values.")] = False,
     option: OptionOption = None,
+    cache: CacheOption = None,
+    no_cache: NoCacheOption = False,
     json: JsonOption = None,
 ) -> None:
     """Run a network: plan it, compute it through the memory's programs, compare with float32.
@@ -59,6 +64,7 @@ def run(
     Example: nearbank run efficientnet-lite0 --policy pim --image chelsea
     """
     output.check_writable(json)
+    use_cache(cache, no_cache)
     unit, cost = devices.device(device, options(option)), gpu_model(gpu, gpu_clock_mhz)
     network, info = load_model(model, batch, groups)
     feeds = None if no_values else _feeds(network, info, image)

@@ -10,18 +10,21 @@ import typer
 from nearbank import devices, plan
 from nearbank.cli.options import (
     BatchOption,
+    CacheOption,
     ChannelsOption,
     DeviceOption,
     GpuOption,
     GroupsOption,
     JsonOption,
     MappingOption,
+    NoCacheOption,
     OptionOption,
     PolicyOption,
     ScopeOption,
     gpu_model,
     load_model,
     options,
+    use_cache,
 )
 from nearbank.errors import DeviceError, InputError, near_matches
 from nearbank.report import documents, output, sweeps
@@ -48,6 +51,8 @@ def sensitivity(
     groups: GroupsOption = "gpu",
     mapping: MappingOption = "search",
     option: OptionOption = None,
+    cache: CacheOption = None,
+    no_cache: NoCacheOption = False,
     json: JsonOption = None,
 ) -> None:
     """Plan with each parameter at several values, the others held, and find the launch cost at which PIM stops paying.
@@ -55,6 +60,7 @@ def sensitivity(
     Example: nearbank sensitivity mobilenet-v2 --gpu rtx2060 --parameter launch
     """
     output.check_writable(json)
+    use_cache(cache, no_cache)
     wanted = parameter or list(_PARAMETERS)
     for name in wanted:
         if name not in _PARAMETERS:

@@ -11,10 +11,12 @@ from nearbank.errors import Infeasible, InputError, near_matches
 from nearbank.pim.baselines import newton_plus, newton_plus_plus
 from nearbank.pim.blocks import compile_blocks
 from nearbank.pim.bound import Bound, bound
+from nearbank.pim.cache import kept
 from nearbank.pim.modal import serial
 from nearbank.pim.product import Compiled, Product, ceil_div
 from nearbank.pim.resident import resident
 from nearbank.pim.search import search
+from nearbank.pim.stored import compiled_from, compiled_to, timing_from, timing_to
 from nearbank.sim import Timing, time_program
 
 __all__ = ["MAPPINGS", "LayerTiming", "compile_product", "time_product"]
@@ -53,6 +55,13 @@ def compile_product(device: PimDevice, product: Product, channels: int, mapping:
     if not 1 <= channels <= device.organization.channels:
         raise InputError("channels", where=device.name, value=channels, bound=f"1 to {device.organization.channels}")
     _check_capacity(device, product, channels)
+    return kept(
+        "program", (device.hash, product, channels, mapping), lambda: _compiled(device, product, channels, mapping),
+        compiled_to, lambda stored: compiled_from(stored, device, product, channels),
+    )  # fmt: skip
+
+
+def _compiled(device: PimDevice, product: Product, channels: int, mapping: str) -> Compiled:
     if product.blocks > 1:
         return compile_blocks(device, product, channels, mapping, MAPPINGS[mapping])
     return MAPPINGS[mapping](device, product, channels)
@@ -74,7 +83,11 @@ def time_product(device: PimDevice, product: Product, channels: int, mapping: st
     Raises:
         InputError, Infeasible: as `compile_product`.
     """
-    timing = time_program(device, compile_product(device, product, channels, mapping).program)
+    timing = kept(
+        "timing", (device.hash, product, channels, mapping),
+        lambda: time_program(device, compile_product(device, product, channels, mapping).program),
+        timing_to, timing_from,
+    )  # fmt: skip
     sizes = device.organization
     peak = (
         timing.cycles

@@ -21,6 +21,8 @@ class Affine:
     def __add__(self, other: Affine | int) -> Affine:
         if isinstance(other, int):
             return Affine(self.const + other, self.terms)
+        if not self.terms or not other.terms:
+            return Affine(self.const + other.const, self.terms or other.terms)
         merged = dict(self.terms)
         for name, factor in other.terms:
             merged[name] = merged.get(name, 0) + factor
@@ -29,11 +31,15 @@ class Affine:
     __radd__ = __add__
 
     def __mul__(self, factor: int) -> Affine:
+        if not self.terms:
+            return Affine(self.const * factor)
         return Affine(self.const * factor, tuple((n, f * factor) for n, f in self.terms if factor))
 
     __rmul__ = __mul__
 
     def __mod__(self, mod: int) -> Affine:
+        if not self.terms:
+            return Affine(self.const % mod, (), mod)
         return Affine(self.const % mod, tuple((n, f % mod) for n, f in self.terms if f % mod), mod)
 
     def value(self, env: dict[str, int]) -> int:

@@ -8,7 +8,7 @@ from nearbank.program import Program, Stream, unroll
 from nearbank.sim.rules import rule_table
 from nearbank.sim.timing import ChannelTiming, Timing
 
-__all__ = ["Machine", "time_program", "time_stream"]
+__all__ = ["Machine", "check_range", "time_program", "time_stream"]
 
 
 class Machine:
@@ -105,7 +105,7 @@ class Machine:
             if role in ("mac", "function") and self.table.groups[op] & ~self.open:
                 raise ProgramError("needs its row open in all banks, but a bank is closed", where=name)
         if needs("range"):
-            self._check_range(op, args)
+            check_range(self.device, op, args)
         if needs("filled") and role == "mac" and args[1] not in self.filled:
             raise ProgramError("reads a buffer column that was never filled", where=name, value=args[1])
         if needs("latches") and role in ("mac", "read", "read_function"):
@@ -114,23 +114,6 @@ class Machine:
                 raise ProgramError("accumulates into a latch whose result has not been read", where=name, value=latch)
             if role in ("read", "read_function") and not self.latches[latch]:
                 raise ProgramError("reads a latch that holds no result", where=name, value=latch)
-
-    def _check_range(self, op: int, args: tuple[int, ...]) -> None:
-        role, name, sizes = self.table.roles[op], self.table.names[op], self.device.organization
-        wide = self.table.columns[op]
-        if role == "activate" and not sizes.is_row(args[0]):
-            raise ProgramError("row", where=name, value=args[0], bound=f"0 to {sizes.rows - 1}")
-        if role == "mac":
-            for what, value, limit in (("column", args[0], sizes.columns), ("buffer", args[1], sizes.buffer_capacity)):
-                if not 0 <= value < limit:
-                    raise ProgramError(what, where=name, value=value, bound=f"0 to {limit - 1}")
-        if role == "fill" and not 0 <= args[0] <= sizes.buffer_capacity - wide:
-            bound = f"0 to {sizes.buffer_capacity - wide}"
-            raise ProgramError("buffer column", where=name, value=args[0], bound=bound)
-        if role in ("mac", "preset", "function", "read", "read_function"):
-            latch = self._latch(op, args)
-            if not 0 <= latch < sizes.result_latches:
-                raise ProgramError("result latch", where=name, value=latch, bound=f"0 to {sizes.result_latches - 1}")
 
     def owed(self, clock: int) -> int:
         """Refreshes that have fallen due by ``clock`` and are not served."""
@@ -187,6 +170,30 @@ class Machine:
                 self.issue(self.table.refresh)
                 self.due += refresh.interval
         return max(self.now, self.end)
+
+
+def check_range(device: PimDevice, op: int, args: tuple[int, ...]) -> None:
+    """Whether the operands of command ``op`` are within the device's sizes.
+
+    Raises:
+        ProgramError: the first that is not; ``where`` is the command's name.
+    """
+    table, sizes = rule_table(device), device.organization
+    role, name, wide = table.roles[op], table.names[op], table.columns[op]
+    args = (*args, 0, 0, 0)
+    if role == "activate" and not sizes.is_row(args[0]):
+        raise ProgramError("row", where=name, value=args[0], bound=f"0 to {sizes.rows - 1}")
+    if role == "mac":
+        for what, value, limit in (("column", args[0], sizes.columns), ("buffer", args[1], sizes.buffer_capacity)):
+            if not 0 <= value < limit:
+                raise ProgramError(what, where=name, value=value, bound=f"0 to {limit - 1}")
+    if role == "fill" and not 0 <= args[0] <= sizes.buffer_capacity - wide:
+        bound = f"0 to {sizes.buffer_capacity - wide}"
+        raise ProgramError("buffer column", where=name, value=args[0], bound=bound)
+    if role in ("mac", "preset", "function", "read", "read_function"):
+        latch = args[2] if role == "mac" else args[0]
+        if not 0 <= latch < sizes.result_latches:
+            raise ProgramError("result latch", where=name, value=latch, bound=f"0 to {sizes.result_latches - 1}")
 
 
 def time_stream(device: PimDevice, stream: Stream, *, where: str = "") -> ChannelTiming:
