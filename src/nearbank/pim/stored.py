@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from nearbank.devices import PimDevice
+from nearbank.pim.blocks import BlockCompiled, Run
 from nearbank.pim.product import Compiled, Product, Tile
 from nearbank.program import Affine, Loop, Node, Op, Program, Section
 from nearbank.sim import ChannelTiming, Timing
@@ -17,7 +18,10 @@ __all__ = ["compiled_from", "compiled_to", "timing_from", "timing_to"]
 
 def compiled_to(compiled: Compiled) -> dict[str, Any]:
     """All of it but the device and the product."""
-    return {
+    runs = {}
+    if isinstance(compiled, BlockCompiled):
+        runs["runs"] = [[[r.block, r.pixel, r.pixels], pieces, spans] for r, pieces, spans in compiled.runs]
+    return runs | {
         "mapping": compiled.mapping,
         "sections": [[s.channels, list(map(_node_to, s.body))] for s in compiled.program.sections],
         "pieces": compiled.pieces,
@@ -32,16 +36,19 @@ def compiled_to(compiled: Compiled) -> dict[str, Any]:
 def compiled_from(stored: Any, device: PimDevice, product: Product, channels: int) -> Compiled:
     """What was stored, for the same device, product and channels."""
     sections = tuple(Section(tuple(numbers), tuple(map(_node_from, body))) for numbers, body in stored["sections"])
-    return Compiled(
-        product,
-        device,
-        stored["mapping"],
-        channels,
-        Program(device.name, sections),
-        tuple((first, last) for first, last in stored["pieces"]),
+    parts = (
+        product, device, stored["mapping"], channels, Program(device.name, sections), _pairs(stored["pieces"]),
         {int(channel): tuple(Tile(*tile) for tile in tiles) for channel, tiles in stored["tiles"].items()},
-        tuple((first, count) for first, count in stored["spans"]),
-    )
+        _pairs(stored["spans"]),
+    )  # fmt: skip
+    if "runs" not in stored:
+        return Compiled(*parts)
+    runs = tuple((Run(*run), _pairs(pieces), _pairs(spans)) for run, pieces, spans in stored["runs"])
+    return BlockCompiled(*parts, runs)
+
+
+def _pairs(stored: Any) -> tuple[tuple[int, int], ...]:
+    return tuple((first, second) for first, second in stored)
 
 
 def timing_to(timing: Timing) -> dict[str, Any]:
