@@ -10,8 +10,8 @@ from nearbank.devices import PimDevice
 from nearbank.errors import Infeasible, InputError, near_matches
 from nearbank.pim.baselines import newton_plus, newton_plus_plus
 from nearbank.pim.bound import Bound, bound
-from nearbank.pim.modal import serial
-from nearbank.pim.product import Compiled, Product, ceil_div
+from nearbank.pim.modal import host, search_modal, serial
+from nearbank.pim.product import NO_EPILOGUE, Compiled, Epilogue, Product, ceil_div
 from nearbank.pim.resident import resident
 from nearbank.pim.search import search
 from nearbank.sim import Timing, time_program
@@ -23,13 +23,20 @@ MAPPINGS: Mapping[str, Callable[[PimDevice, Product, int], Compiled]] = {
     "newton++": newton_plus_plus,
     "resident": resident,
     "serial": serial,
+    "host": host,
     "search": search,
+}
+
+_WITH_EPILOGUE: Mapping[str, Callable[[PimDevice, Product, int, Epilogue], Compiled]] = {
+    "host": host,
+    "search": search_modal,
 }
 
 
 @dataclass(frozen=True)
 class LayerTiming:
-    """One product on one device: clocks, the bound, and the MAC units' share of the time in which they did useful work."""
+    """One product on one device: clocks, the bound, and the MAC units' share of the time in which they did useful work.
+    ``epilogue`` is what memory does to the sums."""
 
     product: Product
     mapping: str
@@ -37,22 +44,30 @@ class LayerTiming:
     bound: Bound
     time_us: float
     utilization: float
+    epilogue: Epilogue = NO_EPILOGUE
 
 
 @lru_cache(maxsize=512)
-def compile_product(device: PimDevice, product: Product, channels: int, mapping: str) -> Compiled:
+def compile_product(
+    device: PimDevice, product: Product, channels: int, mapping: str, epilogue: Epilogue = NO_EPILOGUE
+) -> Compiled:
     """The program of ``product`` on ``channels`` channels; remembered for the life of the process.
 
     Raises:
         InputError: unknown mapping, or channels outside 1 to the device's number.
-        Infeasible: the mapping does not fit the device.
+        Infeasible: the mapping does not fit the device, or cannot have the epilogue.
     """
     if mapping not in MAPPINGS:
         raise InputError("unknown mapping", value=mapping, bound=near_matches(mapping, MAPPINGS))
     if not 1 <= channels <= device.organization.channels:
         raise InputError("channels", where=device.name, value=channels, bound=f"1 to {device.organization.channels}")
     _check_capacity(device, product, channels)
-    return MAPPINGS[mapping](device, product, channels)
+    if not epilogue:
+        return MAPPINGS[mapping](device, product, channels)
+    if mapping not in _WITH_EPILOGUE:
+        what = f"mapping {mapping} leaves bias and activation to the host; {' and '.join(_WITH_EPILOGUE)} can have them"
+        raise Infeasible(what, demand=1, bound=0, unit="epilogues", where=str(product))
+    return _WITH_EPILOGUE[mapping](device, product, channels, epilogue)
 
 
 def _check_capacity(device: PimDevice, product: Product, channels: int) -> None:
@@ -65,13 +80,15 @@ def _check_capacity(device: PimDevice, product: Product, channels: int) -> None:
 
 
 @lru_cache(maxsize=4096)
-def time_product(device: PimDevice, product: Product, channels: int, mapping: str) -> LayerTiming:
+def time_product(
+    device: PimDevice, product: Product, channels: int, mapping: str, epilogue: Epilogue = NO_EPILOGUE
+) -> LayerTiming:
     """Compile and time; remembered for the life of the process, since networks repeat their layers.
 
     Raises:
         InputError, Infeasible: as `compile_product`.
     """
-    timing = time_program(device, compile_product(device, product, channels, mapping).program)
+    timing = time_program(device, compile_product(device, product, channels, mapping, epilogue).program)
     sizes = device.organization
     peak = (
         timing.cycles
@@ -84,7 +101,8 @@ def time_product(device: PimDevice, product: Product, channels: int, mapping: st
         product,
         mapping,
         timing,
-        bound(device, product, channels),
+        bound(device, product, channels, epilogue),
         device.microseconds(timing.cycles),
         product.macs / peak,
+        epilogue,
     )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nearbank.devices import PimDevice
 from nearbank.errors import InputError, ModelError
 from nearbank.graph import Graph, MatMul, Segment, cut
-from nearbank.pim import Product, compile_product
+from nearbank.pim import Product, bias_in_memory, compile_product
 from nearbank.plan import Plan
 from nearbank.sim import play_values
 
@@ -65,13 +65,15 @@ def execute(
 
 def _product(plan: Plan, device: PimDevice, work: MatMul, source: Array) -> Array:
     product = Product(work.pixels, work.in_channels, work.out_channels)
-    compiled = compile_product(device, product, plan.system.channels, plan.system.mapping)
+    epilogue = bias_in_memory(device, plan.system.mapping, bias=work.bias is not None)
+    compiled = compile_product(device, product, plan.system.channels, plan.system.mapping, epilogue)
+    preset = work.bias if compiled.epilogue.bias else None
     rows = np.asarray(work.rows(source), np.float32)
     results = play_values(
-        device, compiled.program, compiled.weights(work.weight), compiled.inputs(rows), compiled.result_count
+        device, compiled.program, compiled.weights(work.weight), compiled.inputs(rows, preset), compiled.result_count
     )
     outputs = compiled.outputs(results)
-    if work.bias is not None:
+    if work.bias is not None and preset is None:
         outputs = outputs + work.bias
     return np.ascontiguousarray(work.restore(outputs))
 
