@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from nearbank.devices import device
 from nearbank.pim import Epilogue, Product, bound, compile_product
+from nearbank.pim.modal.host import host_floor
 from nearbank.pim.modal.serial import serial_floor
 from nearbank.program import aim, aim_export
 from nearbank.sim import oracle, play_values, time_isr, time_program, time_program_reference
@@ -28,9 +29,12 @@ def test_between_the_bound_and_the_baselines(product: Product, channels: int, re
     unit = UNITS[refresh]
     found = compile_product(unit, product, channels, "search")
     cycles = time_program(unit, found.program).cycles
-    serial = time_program(unit, compile_product(unit, product, channels, "serial").program).cycles
-    assert bound(unit, product, channels).cycles <= cycles <= serial
+    serial, host = (
+        time_program(unit, compile_product(unit, product, channels, name).program).cycles for name in ("serial", "host")
+    )
+    assert bound(unit, product, channels).cycles <= cycles <= min(serial, host)
     assert serial_floor(unit, product, channels) <= serial
+    assert host_floor(unit, product, channels) <= host
     for epilogue in (Epilogue(bias=True), Epilogue(function="silu")):
         if epilogue.function is None or product.in_channels <= 1024:
             program = compile_product(unit, product, channels, "search", epilogue).program

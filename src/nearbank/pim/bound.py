@@ -83,6 +83,7 @@ def bound(device: PimDevice, product: Product, channels: int, epilogue: Epilogue
         "data bus": (sums - 1) * max(device.gap(read, read), 1) + fills * fill_step if device.state_checks else fills,
         "bus and latches": _bus_and_latches(device, product, channels, fills) if device.state_checks else 0,
         "command slots": macs + sums + fills - 1,
+        "mode switches": 0,
         "activation": _activation(device, product, channels, step) if device.state_checks else 0,
     }
     resources = {name: max(clocks, 0) for name, clocks in resources.items()}

@@ -127,9 +127,12 @@ class _Channel:
         columns = args[presets[found], 1]
         if columns.min() < 0 or columns.max() >= source.shape[1]:
             raise IndexError
+        values = source[:, columns].T
         if len(source) != banks:
-            raise ProgramError("a preset needs a column with one value a bank", value=len(source), bound=str(banks))
-        return np.asarray(total + source[:, columns].T)
+            if values.any():
+                raise ProgramError("a preset needs a column with one value a bank", value=len(source), bound=str(banks))
+            return total
+        return np.asarray(total + values)
 
     def _check_presets(self, macs: IntArray, reads: IntArray) -> None:
         """Refuse a sum that goes on in a register behind a read: what is read later would be more than its own."""

@@ -173,7 +173,7 @@ def _least(device: PimDevice, product: Product, channels: int) -> _Least:
     pixels, inputs, outputs = product.pixels, product.in_channels, product.out_channels
     chunks, groups = product.chunks(device), product.groups(device)
     times = ceil_div(inputs, sizes.buffer_capacity * sizes.lanes)
-    early = 1 + opening + max(gap(activates[-1], mode) + arrive + each + leave, gap(activates[-1], mac))
+    early = 1 + opening + gap(activates[-1], mode) + arrive + each + leave
     late = 1 + arrive + each + leave - gap(mode, mac) + gap(mode, activates[0]) + opening + gap(activates[-1], mac)
     start = min(early, late)
     between = gap(mac, mode) + gap(mode, read) + min(gap(read, preset), gap(read, fill)) + leave

@@ -9,7 +9,7 @@ from itertools import pairwise
 from nearbank.devices import PimDevice
 from nearbank.errors import Infeasible
 
-__all__ = ["Clocks", "clocks"]
+__all__ = ["Clocks", "clocks", "with_refresh"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,9 @@ class Clocks:
     in that time; end: from the last multiplication to the last data. Of ``function`` clocks `between` is longer where an
     activation function is applied in that time, the rows of its table and of the data opened for it, and of ``function_end``
     clocks `end`.
+
+    Waits that these hide, as from opening a row to its first multiplication, are left out: a device on which they do not
+    hide them takes longer.
     """
 
     start: int
@@ -63,7 +66,7 @@ def clocks(device: PimDevice) -> Clocks:
         function = table + gap(apply, close) + gap(close, first) + last - 1 + gap(final, mode) - gap(mac, mode)
         function_end = table + gap(apply, mode) - gap(mac, mode)
     return Clocks(
-        start=max(to_fill + gap(fill, preset) + gap(preset, mode) + gap(mode, mac), last + gap(activates[-1], mac)),
+        start=to_fill + gap(fill, preset) + gap(preset, mode) + gap(mode, mac),
         step=gap(mac, mac),
         between=gap(mac, mode) + gap(mode, read) + gap(read, preset) + gap(preset, mode) + gap(mode, mac),
         fill=gap(fill, fill),
@@ -72,3 +75,15 @@ def clocks(device: PimDevice) -> Clocks:
         function=function,
         function_end=function_end,
     )
+
+
+def with_refresh(device: PimDevice, least: int) -> int:
+    """Clocks that a program of one accumulation after the other cannot undercut, if it takes ``least`` without refresh: each
+    refresh but the last comes on top, since nothing is done meanwhile."""
+    if not device.refresh.enabled:
+        return least
+    each = min(device.gap(device.one("refresh").name, c.name) for c in device.by_role("activate"))
+    served = 0
+    while (due := (least + max(served - 1, 0) * each) // device.refresh.interval) > served:
+        served = due
+    return least + max(served - 1, 0) * each

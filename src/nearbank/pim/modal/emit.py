@@ -29,8 +29,17 @@ def function_of(device: PimDevice, product: Product, pieces: int, epilogue: Epil
     """The number of the activation function of ``epilogue``, if it has one.
 
     Raises:
-        Infeasible: the device has no such function, or the sums are not complete in memory.
+        Infeasible: the device has no such function, or the sums are not complete in memory; a preset cannot hold the bias.
     """
+    sizes = device.organization
+    if epilogue.bias and sizes.banks != sizes.lanes:
+        raise Infeasible(
+            "a preset is a column, with one value a bank",
+            demand=sizes.banks,
+            bound=sizes.lanes,
+            unit="values",
+            where=device.name,
+        )
     if epilogue.function is None:
         return None
     if epilogue.function not in device.functions:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from nearbank.devices import FUNCTION_ROW, PimDevice
 from nearbank.pim.emit import Dialect
-from nearbank.pim.modal.clocks import clocks
+from nearbank.pim.modal.clocks import clocks, with_refresh
 from nearbank.pim.modal.emit import function_of
 from nearbank.pim.modal.shares import Piece, cuts, pieces_of
-from nearbank.pim.product import NO_EPILOGUE, Compiled, Epilogue, Product, Tile
+from nearbank.pim.product import NO_EPILOGUE, Compiled, Epilogue, Product, Tile, ceil_div
 from nearbank.program import Affine, Node, Op, Program, Section, Var, loop
 
-__all__ = ["host"]
+__all__ = ["host", "host_floor"]
 
 
 def host(device: PimDevice, product: Product, channels: int, epilogue: Epilogue = NO_EPILOGUE) -> Compiled:
@@ -25,9 +25,7 @@ def host(device: PimDevice, product: Product, channels: int, epilogue: Epilogue 
         Infeasible: the device has no modes to switch, or cannot have the epilogue.
     """
     clocks(device)
-    sizes, groups = device.organization, product.groups(device)
-    # As few pieces as there can be.
-    lengths = cuts(product.chunks(device), min(sizes.columns, sizes.buffer_capacity), channels, channels)[0]
+    groups, lengths = product.groups(device), _lengths(device, product)
     pieces = pieces_of(device, product, lengths, packed=False)
     writer = _Writer(device, product, pieces, epilogue)
     sections, tiles = [], {}
@@ -45,6 +43,21 @@ def host(device: PimDevice, product: Product, channels: int, epilogue: Epilogue 
         product, device, "host", channels, Program(device.name, tuple(sections)),
         tuple((first, first + count) for first, count in spans), tiles, spans, epilogue,
     )  # fmt: skip
+
+
+def host_floor(device: PimDevice, product: Product, channels: int, epilogue: Epilogue = NO_EPILOGUE) -> int:
+    """Clocks that `host` cannot undercut: those of its sums, fills and rows, and all refreshes but one."""
+    ours, sums = clocks(device), product.pixels * ceil_div(product.groups(device), channels)
+    between = ours.between + (ours.function if epilogue.function else 0)
+    total = ours.start - ours.fill + ours.end - between
+    for length in _lengths(device, product):
+        total += sums * (between + ours.step * (length - 1) + ours.fill * length)
+    return with_refresh(device, total)
+
+
+def _lengths(device: PimDevice, product: Product) -> tuple[int, ...]:
+    """As few pieces as there can be: a unit for each channel says that none is without work."""
+    return cuts(product.chunks(device), min(device.organization.columns, device.organization.buffer_capacity), 1, 1)[0]
 
 
 class _Writer:

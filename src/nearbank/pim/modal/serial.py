@@ -13,7 +13,7 @@ from nearbank.devices import PimDevice
 from nearbank.errors import Infeasible
 from nearbank.pim.division import Deal, Rectangle, deals
 from nearbank.pim.emit import Dialect
-from nearbank.pim.modal.clocks import clocks
+from nearbank.pim.modal.clocks import clocks, with_refresh
 from nearbank.pim.product import Compiled, Product, Tile, ceil_div
 from nearbank.program import Affine, Node, Op, Program, Section, Var, loop
 from nearbank.sim import time_program
@@ -69,13 +69,7 @@ def serial_floor(device: PimDevice, product: Product, channels: int) -> int:
             most = max(most, total + rows)
         least = most if least is None else min(least, most)
     assert least is not None
-    if not device.refresh.enabled:
-        return least
-    each = min(device.gap(device.one("refresh").name, c.name) for c in device.by_role("activate"))
-    served = 0
-    while (due := (least + max(served - 1, 0) * each) // device.refresh.interval) > served:
-        served = due
-    return least + max(served - 1, 0) * each
+    return with_refresh(device, least)
 
 
 def _compile(device: PimDevice, product: Product, channels: int, deal: Deal) -> Compiled:
