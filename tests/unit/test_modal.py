@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -83,6 +85,16 @@ def test_infeasible(product: Product, mapping: str, epilogue: Epilogue, unit: st
     with pytest.raises(Infeasible) as error:
         compile_product(UNIT, product, 1, mapping, epilogue)
     assert (error.value.unit, error.value.demand, error.value.limit) == (unit, demand, limit)
+
+
+def test_weights_that_fit_only_when_rows_are_shared(tmp_path: Path) -> None:
+    """Four groups of 16 columns in a row: `host`, with a row for each group, does not fit; the search does."""
+    file = tmp_path / "small.toml"
+    file.write_text('base = "aim-gddr6"\n[organization]\nrows = 2\n')
+    small, product = device(file), Product(9, 256, 128)
+    with pytest.raises(Infeasible, match="weights do not fit a bank; got '8 rows'"):
+        compile_product(small, product, 1, "host")
+    assert time_product(small, product, 1, "search").timing.commands["ACT16"] >= 2
 
 
 def test_an_epilogue_on_a_device_without_presets() -> None:

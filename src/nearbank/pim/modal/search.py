@@ -3,7 +3,7 @@ refresh: and that falls on all alike."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from nearbank.devices import PimDevice
 from nearbank.errors import Infeasible
@@ -32,29 +32,40 @@ def search_modal(device: PimDevice, product: Product, channels: int, epilogue: E
     ranked: dict[Choice, int] = {}
     for choice in _choices(device, product, channels, ours, whole=epilogue.function is not None):
         ranked.setdefault(choice, _cost(device, groups - 1, choice, ours))
+    found, problem = None, None
     for choice in sorted(ranked, key=lambda c: ranked[c]):
         try:
             found = build(device, product, channels, choice, epilogue)
+            break
+        except Infeasible as error:
+            problem = problem or error
+    found = _better(device, product, channels, epilogue, found)
+    if found is None:
+        assert problem is not None
+        raise problem
+    return found
+
+
+def _better(
+    device: PimDevice, product: Product, channels: int, epilogue: Epilogue, found: Compiled | None
+) -> Compiled | None:
+    """``found``, or a named baseline that fits and is faster."""
+    cycles = time_program(device, found.program).cycles if found else None
+    rivals: list[tuple[int, Callable[[], Compiled]]] = [
+        (host_floor(device, product, channels, epilogue), lambda: host(device, product, channels, epilogue))
+    ]
+    if not epilogue:
+        rivals.append((serial_floor(device, product, channels), lambda: serial(device, product, channels)))
+    for floor, rival in rivals:
+        if cycles is not None and floor >= cycles:
+            continue
+        try:
+            compiled = rival()
         except Infeasible:
             continue
-        return _better(device, product, channels, epilogue, found)
-    if epilogue:
-        raise Infeasible("weights do not fit a bank", demand=1, bound=0, unit="mappings", where=str(product))
-    return serial(device, product, channels)
-
-
-def _better(device: PimDevice, product: Product, channels: int, epilogue: Epilogue, found: Compiled) -> Compiled:
-    """``found``, or a named baseline that is faster."""
-    cycles = time_program(device, found.program).cycles
-    rivals: list[Compiled] = []
-    if not epilogue and serial_floor(device, product, channels) < cycles:
-        rivals.append(serial(device, product, channels))
-    if host_floor(device, product, channels, epilogue) < cycles:
-        rivals.append(host(device, product, channels, epilogue))
-    for rival in rivals:
-        took = time_program(device, rival.program).cycles
-        if took < cycles:
-            found, cycles = rival, took
+        took = time_program(device, compiled.program).cycles
+        if cycles is None or took < cycles:
+            found, cycles = compiled, took
     return found
 
 
