@@ -55,7 +55,8 @@ def test_values_and_time(
         assert cycles >= bound(unit, product, channels).cycles
         results = play_values(unit, compiled.program, compiled.weights(w), compiled.inputs(x), compiled.result_count)
         ours, plain = compiled.outputs(results), np.full((pixels, blocks, outputs), np.nan, np.float32)
-        for run, pieces, _ in compiled.runs:
+        for laid in compiled.runs:
+            run, pieces = laid.run, laid.pieces
             some = slice(run.pixel, run.pixel + run.pixels)
             plain[some, run.block] = oracle(unit, x[some, run.block], w[run.block], pieces)
         assert np.array_equal(ours, plain)

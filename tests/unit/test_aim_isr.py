@@ -127,7 +127,7 @@ def test_what_is_not_modelled_says_so(name: str) -> None:
 
 
 def test_export_of_a_program() -> None:
-    """Two channels with the same commands share instructions; one with other data has its own."""
+    """Channels share the instructions that are equal, and reads into registers that follow each other; others have their own."""
     text = """program aim-gddr6
 channels 4 5
 ACT16 3
@@ -138,11 +138,10 @@ TMOD
     body = (
         "TMOD\nloop i 3 {\nWRGB i i+9\n}\nWRMAC16 0 1\nTMOD\nACT16 3\nloop i 3 {\nMAC16 i i 0\n}\nTMOD\nRDMAC16 0 %s\n"
     )
-    program = parse_program(f"program aim-gddr6\nchannels 4 5\n{body % '2'}channels 6\n{body % '8'}")
+    program = parse_program(f"program aim-gddr6\nchannels 4 5\n{body % 'c+2'}channels 6\n{body % '8'}")
     lines = [str(isr) for isr in aim_export.isr_of_program(program, NAMES)]
-    assert lines[:2] == ["AiM WR_GB 3 9 0xc000000", "AiM WR_GB 3 9 0x2000000"]
-    assert lines[4:] == [
-        *("AiM MAC_ABK 3 0xc000000 3", "AiM MAC_ABK 3 0x2000000 3"),
+    assert lines == [
+        *("AiM WR_GB 3 9 0xe000000", "AiM WR_BIAS 1 0xe000000", "AiM MAC_ABK 3 0xe000000 3"),
         *("AiM RD_MAC 2 0xc000000", "AiM RD_MAC 8 0x2000000", "AiM EOC"),
     ]
 

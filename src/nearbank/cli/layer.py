@@ -21,12 +21,14 @@ from nearbank.cli.options import (
     use_cache,
 )
 from nearbank.errors import InputError, NearbankError, near_matches
-from nearbank.program import pimflow
+from nearbank.program import aim_export, pimflow
 from nearbank.report import documents, output, tables
 from nearbank.report.progress import Progress
 from nearbank.sim.energy import energy, product_energy
 
 __all__ = ["layer"]
+
+_FORMATS = ("pimflow", "aim", "nearbank")
 
 
 def layer(
@@ -38,8 +40,15 @@ def layer(
     mapping: MappingOption = "search",
     emit: Annotated[Path | None, typer.Option(help="Write the program's files to this folder.")] = None,
     format: Annotated[
-        str, typer.Option(help="Of --emit: pimflow (a trace a channel) or nearbank (one program text).")
+        str,
+        typer.Option(
+            help="Of --emit: pimflow (a trace a channel), aim (host instructions, of mapping host) or nearbank (program text)."
+        ),
     ] = "nearbank",
+    bias: Annotated[bool, typer.Option("--bias", help="Memory adds a bias: its sums begin there.")] = False,
+    function: Annotated[
+        str | None, typer.Option(help="Memory applies this activation function, as silu, before it is read.")
+    ] = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Compute random values and compare them, bit for bit, with a plain oracle.")
     ] = False,
@@ -55,15 +64,19 @@ def layer(
     output.check_writable(json)
     use_cache(cache, no_cache)
     output.check_folder(emit)
-    if format not in ("pimflow", "nearbank"):
-        raise InputError("--format", value=format, bound=near_matches(format, ("pimflow", "nearbank")))
+    if format not in _FORMATS:
+        raise InputError("--format", value=format, bound=near_matches(format, _FORMATS))
+    if emit is not None and format == "aim" and mapping != "host":
+        what = "host instructions begin at column 0 of a row; of --mapping"
+        raise InputError(what, where="--format aim", value=mapping, bound="host")
     unit, product = devices.device(device, options(option)), pim.Product(pixels, in_channels, out_channels)
-    timing = pim.time_product(unit, product, channels, mapping)
+    epilogue = pim.Epilogue(bias, function)
+    timing = pim.time_product(unit, product, channels, mapping, epilogue)
     spent, bus = None, None
     if unit.energy:
         spent, bus = energy(unit, timing.timing), product_energy(unit, pixels, in_channels, out_channels)
     tables.print_layer(timing, unit, channels, spent, bus)
-    compiled = pim.compile_product(unit, product, channels, mapping)
+    compiled = pim.compile_product(unit, product, channels, mapping, epilogue)
     if verify:
         tables.console().print(_verify(compiled))
     if emit is not None:
@@ -75,11 +88,13 @@ def _verify(compiled: pim.Compiled) -> str:
     product, rng = compiled.product, np.random.default_rng(0)
     x = rng.standard_normal((product.pixels, product.in_channels), np.float32)
     w = rng.standard_normal((product.in_channels, product.out_channels), np.float32)
+    bias = rng.standard_normal(product.out_channels, np.float32) if compiled.epilogue.bias else None
     tick = Progress("verifying")
     results = sim.play_values(
-        compiled.device, compiled.program, compiled.weights(w), compiled.inputs(x), compiled.result_count, tick
+        compiled.device, compiled.program, compiled.weights(w), compiled.inputs(x, bias), compiled.result_count, tick
     )
-    ours, plain = compiled.outputs(results), sim.oracle(compiled.device, x, w, compiled.pieces)
+    ours = compiled.outputs(results)
+    plain = sim.oracle(compiled.device, x, w, compiled.pieces, bias, compiled.epilogue.function)
     tick.close()
     wrong = int(np.count_nonzero(ours.view(np.uint32) != plain.view(np.uint32)))
     if wrong:
@@ -101,6 +116,11 @@ def _emit(compiled: pim.Compiled, folder: Path, kind: str) -> int:
         output.write_lines(folder / "program.nbk", [program.format_program(compiled.program)])
         return 1
     names = [c.name for c in compiled.device.commands]
+    if kind == "aim":
+        output.write_lines(
+            folder / "program.aim", aim_export.format_isr(aim_export.isr_of_program(compiled.program, names))
+        )
+        return 1
     count = 0
     for section in compiled.program.sections:
         for position, channel in enumerate(section.channels):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nearbank.devices.expr import evaluate
+from nearbank.devices.functions import FUNCTIONS
 from nearbank.devices.model import CHECKS, ROLES, Command, Numerics, Organization, PimDevice, Refresh, Rule
 from nearbank.errors import DeviceError, near_matches
 
@@ -18,10 +19,11 @@ __all__ = ["device", "names"]
 
 _KEYS = {
     "": {"base", "name", "about", "sources", "organization", "clock_mhz", "timing", "commands", "rules", "refresh", "end",
-         "state_checks", "numerics", "energy", "options"},
+         "state_checks", "numerics", "energy", "options", "functions"},
     "organization": set(Organization.__dataclass_fields__),
     "refresh": {"interval", "where", "commands", "postpone", "enabled"},
     "numerics": {"operand", "source"},
+    "functions": {"names", "source"},
     "command": {"role", "bank_groups", "columns"},
     "rule": {"before", "after", "gap", "scope", "window", "source"},
     "option": {"default", "values", "about"},
@@ -246,6 +248,20 @@ def _state_checks(value: Any, where: str) -> tuple[str, ...]:
     return tuple(name for name in CHECKS if name in value)
 
 
+def _functions(table: Table, organization: Organization, where: str) -> tuple[str, ...]:
+    """The activation functions, in the order of their rows."""
+    section = table.get("functions", {})
+    _check_keys(section, "functions", where)
+    found = section.get("names", [])
+    if not isinstance(found, list) or len(found) > organization.function_rows:
+        bound = f"a list of at most organization.function_rows = {organization.function_rows} names"
+        raise DeviceError("functions.names", where=where, value=found, bound=bound)
+    for name in found:
+        if name not in FUNCTIONS:
+            raise DeviceError("activation function", where=where, value=name, bound=near_matches(str(name), FUNCTIONS))
+    return tuple(found)
+
+
 def _build(table: Table, chosen: dict[str, str], where: str) -> PimDevice:
     sizes = _get(table, "organization", where, dict)
     _check_keys(sizes, "organization", where)
@@ -291,5 +307,6 @@ def _build(table: Table, chosen: dict[str, str], where: str) -> PimDevice:
         state_checks=_state_checks(table.get("state_checks", True), where),
         numerics=Numerics(numerics["operand"], str(numerics.get("source", ""))),
         energy=tuple(energy), sources=tuple((k, str(v)) for k, v in table.get("sources", {}).items()),
-        options=tuple((k, chosen[k], tuple(o.get("values", {}))) for k, o in options.items()), _timing=clocks,
+        options=tuple((k, chosen[k], tuple(o.get("values", {}))) for k, o in options.items()),
+        functions=_functions(table, organization, where), _timing=clocks,
     )  # fmt: skip

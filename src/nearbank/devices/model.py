@@ -163,7 +163,8 @@ class Numerics:
 class PimDevice:
     """One PIM device, options applied. ``timing`` in clocks; ``clock_mhz`` in MHz; ``energy`` name -> (value, unit, source).
 
-    ``state_checks``: those of `CHECKS` that its commands are held to; none for a device that plays anything.
+    ``state_checks``: those of `CHECKS` that its commands are held to; none for a device that plays anything. ``functions``: the
+    activation functions (names of `nearbank.devices.functions`) by number: that of number i is in row `FUNCTION_ROW` + i.
     """
 
     name: str
@@ -180,6 +181,7 @@ class PimDevice:
     energy: tuple[tuple[str, float, str, str], ...]
     sources: tuple[tuple[str, str], ...]
     options: tuple[tuple[str, str, tuple[str, ...]], ...]
+    functions: tuple[str, ...] = ()
     _timing: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     def clocks(self, name: str) -> int:

@@ -16,8 +16,6 @@ channel, which has at least 1/C of the whole):
   ceil(K/L') at most), and of each latch's time no more than one sum's. With n such intervals and f fills the run takes at least
   f * fill + n * turns + max(MACs not done there, latch time not spent there); convex in n, so its least value is at an end or
   where the maximum's second part vanishes, at n = r / L.
-- Mode switches, where register access is a mode of its own and there is one latch: between two reads stand a switch, at least
-  one multiplication, and a switch; fills and reads are in the one mode, multiplications in the other, so their times add.
 - Command slots: one command a clock: macs + reads + fills.
 - Activation: no sum before all banks have a row open: the activates, one behind the other, then nRCD. And all banks of a row
   multiply at once, so while rows change nothing else does: every weight stands in some row of some channel, at least
@@ -30,6 +28,8 @@ channel, which has at least 1/C of the whole):
 
 Every program starts with an activation (or a fill, if that takes longer) and ends with a result on its way; the largest
 resource comes between the two.
+
+Devices on which register access is a mode of its own have a bound of their own: `nearbank.pim.modal.bound`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ import itertools
 from dataclasses import dataclass, replace
 
 from nearbank.devices import PimDevice
-from nearbank.pim.product import Product, ceil_div
+from nearbank.pim.modal import modal_bound
+from nearbank.pim.product import NO_EPILOGUE, Epilogue, Product, ceil_div
 
 __all__ = ["Bound", "bound"]
 
@@ -52,9 +53,11 @@ class Bound:
     by_resource: tuple[tuple[str, int], ...]
 
 
-def bound(device: PimDevice, product: Product, channels: int) -> Bound:
-    """The bound of ``product`` on ``channels`` channels of ``device``."""
+def bound(device: PimDevice, product: Product, channels: int, epilogue: Epilogue = NO_EPILOGUE) -> Bound:
+    """The bound of ``product`` with what memory does to its sums, on ``channels`` channels of ``device``."""
     product = replace(product, pixels=product.pixels * product.blocks, blocks=1)
+    if device.by_role("mode"):
+        return Bound(*modal_bound(device, product, channels, function=epilogue.function is not None))
     sizes = device.organization
     mac, read, fill = device.one("mac").name, device.one("read").name, device.one("fill")
     pixels, inputs, outputs = product.pixels, product.in_channels, product.out_channels
@@ -85,7 +88,7 @@ def bound(device: PimDevice, product: Product, channels: int) -> Bound:
         "data bus": (sums - 1) * max(device.gap(read, read), 1) + fills * fill_step if device.state_checks else fills,
         "bus and latches": _bus_and_latches(device, product, channels, fills) if device.state_checks else 0,
         "command slots": macs + sums + fills - 1,
-        "mode switches": _modes(device, macs, sums, fills) if device.by_role("mode") else 0,
+        "mode switches": 0,
         "activation": _activation(device, product, channels, step) if device.state_checks else 0,
     }
     resources = {name: max(clocks, 0) for name, clocks in resources.items()}
@@ -139,11 +142,3 @@ def _activation(device: PimDevice, product: Product, channels: int, step: int) -
     switch = max(device.gap(mac, close), 1) + max(device.gap(close, names[0]), 1) + opening
     # A channel with m multiplications and r rows takes (m - r) steps and r - 1 switches at least; summed over channels.
     return max(ceil_div(slots * step + max(again, 0) * (switch - step), channels) - step, 0)
-
-
-def _modes(device: PimDevice, macs: int, sums: int, fills: int) -> int:
-    """Clocks from the first multiplication to the last, all mode switches between; the first fill and last read left out."""
-    mac, read, fill, mode = (device.one(role).name for role in ("mac", "read", "fill", "mode"))
-    switches = device.gap(mac, mode) + device.gap(mode, read) + device.gap(read, mode) + device.gap(mode, mac)
-    within = max(macs - sums, 0) * max(device.gap(mac, mac), 1)
-    return within + (sums - 1) * switches + max(fills - device.organization.buffer_capacity, 0) * device.gap(fill, fill)

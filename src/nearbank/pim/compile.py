@@ -12,8 +12,8 @@ from nearbank.pim.baselines import newton_plus, newton_plus_plus
 from nearbank.pim.blocks import compile_blocks
 from nearbank.pim.bound import Bound, bound
 from nearbank.pim.cache import kept
-from nearbank.pim.modal import serial
-from nearbank.pim.product import Compiled, Product, ceil_div
+from nearbank.pim.modal import host, search_modal, serial
+from nearbank.pim.product import NO_EPILOGUE, Compiled, Epilogue, Product, ceil_div
 from nearbank.pim.resident import resident
 from nearbank.pim.search import search
 from nearbank.pim.stored import compiled_from, compiled_to, timing_from, timing_to
@@ -26,13 +26,20 @@ MAPPINGS: Mapping[str, Callable[[PimDevice, Product, int], Compiled]] = {
     "newton++": newton_plus_plus,
     "resident": resident,
     "serial": serial,
+    "host": host,
     "search": search,
+}
+
+_WITH_EPILOGUE: Mapping[str, Callable[[PimDevice, Product, int, Epilogue], Compiled]] = {
+    "host": host,
+    "search": search_modal,
 }
 
 
 @dataclass(frozen=True)
 class LayerTiming:
-    """One product on one device: clocks, the bound, and the MAC units' share of the time in which they did useful work."""
+    """One product on one device: clocks, the bound, and the MAC units' share of the time in which they did useful work.
+    ``epilogue`` is what memory does to the sums."""
 
     product: Product
     mapping: str
@@ -40,15 +47,18 @@ class LayerTiming:
     bound: Bound
     time_us: float
     utilization: float
+    epilogue: Epilogue = NO_EPILOGUE
 
 
 @lru_cache(maxsize=512)
-def compile_product(device: PimDevice, product: Product, channels: int, mapping: str) -> Compiled:
+def compile_product(
+    device: PimDevice, product: Product, channels: int, mapping: str, epilogue: Epilogue = NO_EPILOGUE
+) -> Compiled:
     """The program of ``product`` on ``channels`` channels; remembered for the life of the process.
 
     Raises:
         InputError: unknown mapping, or channels outside 1 to the device's number.
-        Infeasible: the mapping does not fit the device.
+        Infeasible: the mapping does not fit the device, or cannot have the epilogue.
     """
     if mapping not in MAPPINGS:
         raise InputError("unknown mapping", value=mapping, bound=near_matches(mapping, MAPPINGS))
@@ -56,15 +66,27 @@ def compile_product(device: PimDevice, product: Product, channels: int, mapping:
         raise InputError("channels", where=device.name, value=channels, bound=f"1 to {device.organization.channels}")
     _check_capacity(device, product, channels)
     return kept(
-        "program", (device.hash, product, channels, mapping), lambda: _compiled(device, product, channels, mapping),
-        compiled_to, lambda stored: compiled_from(stored, device, product, channels),
+        "program", _question(device, product, channels, mapping, epilogue),
+        lambda: _compiled(device, product, channels, mapping, epilogue),
+        compiled_to, lambda stored: compiled_from(stored, device, product, channels, epilogue),
     )  # fmt: skip
 
 
-def _compiled(device: PimDevice, product: Product, channels: int, mapping: str) -> Compiled:
-    if product.blocks > 1:
-        return compile_blocks(device, product, channels, mapping, MAPPINGS[mapping])
-    return MAPPINGS[mapping](device, product, channels)
+def _question(
+    device: PimDevice, product: Product, channels: int, mapping: str, epilogue: Epilogue
+) -> tuple[object, ...]:
+    return (device.hash, product, channels, mapping, epilogue)
+
+
+def _compiled(device: PimDevice, product: Product, channels: int, mapping: str, epilogue: Epilogue) -> Compiled:
+    if not epilogue:
+        if product.blocks > 1:
+            return compile_blocks(device, product, channels, mapping, MAPPINGS[mapping])
+        return MAPPINGS[mapping](device, product, channels)
+    if mapping not in _WITH_EPILOGUE or product.blocks > 1:
+        what = f"mapping {mapping} leaves bias and activation to the host; {' and '.join(_WITH_EPILOGUE)} can have them"
+        raise Infeasible(what, demand=1, bound=0, unit="epilogues", where=str(product))
+    return _WITH_EPILOGUE[mapping](device, product, channels, epilogue)
 
 
 def _check_capacity(device: PimDevice, product: Product, channels: int) -> None:
@@ -77,15 +99,17 @@ def _check_capacity(device: PimDevice, product: Product, channels: int) -> None:
 
 
 @lru_cache(maxsize=4096)
-def time_product(device: PimDevice, product: Product, channels: int, mapping: str) -> LayerTiming:
+def time_product(
+    device: PimDevice, product: Product, channels: int, mapping: str, epilogue: Epilogue = NO_EPILOGUE
+) -> LayerTiming:
     """Compile and time; remembered for the life of the process, since networks repeat their layers.
 
     Raises:
         InputError, Infeasible: as `compile_product`.
     """
     timing = kept(
-        "timing", (device.hash, product, channels, mapping),
-        lambda: time_program(device, compile_product(device, product, channels, mapping).program),
+        "timing", _question(device, product, channels, mapping, epilogue),
+        lambda: time_program(device, compile_product(device, product, channels, mapping, epilogue).program),
         timing_to, timing_from,
     )  # fmt: skip
     sizes = device.organization
@@ -100,7 +124,8 @@ def time_product(device: PimDevice, product: Product, channels: int, mapping: st
         product,
         mapping,
         timing,
-        bound(device, product, channels),
+        bound(device, product, channels, epilogue),
         device.microseconds(timing.cycles),
         product.macs / peak,
+        epilogue,
     )

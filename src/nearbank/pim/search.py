@@ -10,7 +10,7 @@ from nearbank.errors import Infeasible
 from nearbank.pim.baselines import newton_plus, newton_plus_plus
 from nearbank.pim.bound import bound
 from nearbank.pim.division import deals
-from nearbank.pim.modal import serial
+from nearbank.pim.modal import search_modal
 from nearbank.pim.product import Compiled, Product, ceil_div
 from nearbank.pim.resident import resident
 from nearbank.pim.tiled import Choice, samples, tiled
@@ -31,7 +31,7 @@ def search(device: PimDevice, product: Product, channels: int) -> Compiled:
         Infeasible: no mapping fits the device.
     """
     if device.by_role("mode"):
-        return serial(device, product, channels)
+        return search_modal(device, product, channels)
     least = bound(device, product, channels).cycles
     best: tuple[int, Choice | _Compiler] | None = None
     for floor, choice in _choices(device, product, channels):

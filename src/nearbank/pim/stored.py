@@ -5,11 +5,12 @@ A node is [command, operand, ...] or [[variable, count], node, ...]; an operand 
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from typing import Any
 
 from nearbank.devices import PimDevice
-from nearbank.pim.blocks import BlockCompiled, Run
-from nearbank.pim.product import Compiled, Product, Tile
+from nearbank.pim.blocks import BlockCompiled, Laid, Run
+from nearbank.pim.product import NO_EPILOGUE, Compiled, Epilogue, Packed, Product, Tile
 from nearbank.program import Affine, Loop, Node, Op, Program, Section
 from nearbank.sim import ChannelTiming, Timing
 
@@ -20,31 +21,42 @@ def compiled_to(compiled: Compiled) -> dict[str, Any]:
     """All of it but the device and the product."""
     runs = {}
     if isinstance(compiled, BlockCompiled):
-        runs["runs"] = [[[r.block, r.pixel, r.pixels], pieces, spans] for r, pieces, spans in compiled.runs]
+        runs["runs"] = [[astuple(x.run), x.pieces, x.spans, _packed_to(x.packed)] for x in compiled.runs]
     return runs | {
         "mapping": compiled.mapping,
         "sections": [[s.channels, list(map(_node_to, s.body))] for s in compiled.program.sections],
         "pieces": compiled.pieces,
         "tiles": {
-            channel: [[t.row, t.column, t.group, t.chunk, t.count] for t in tiles]
+            channel: [[t.row, t.column, t.group, t.chunk, t.count, t.bank] for t in tiles]
             for channel, tiles in compiled.tiles.items()
         },
         "spans": compiled.spans,
+        "packed": _packed_to(compiled.packed),
     }
 
 
-def compiled_from(stored: Any, device: PimDevice, product: Product, channels: int) -> Compiled:
-    """What was stored, for the same device, product and channels."""
+def compiled_from(
+    stored: Any, device: PimDevice, product: Product, channels: int, epilogue: Epilogue = NO_EPILOGUE
+) -> Compiled:
+    """What was stored, for the same device, product, channels and epilogue."""
     sections = tuple(Section(tuple(numbers), tuple(map(_node_from, body))) for numbers, body in stored["sections"])
     parts = (
         product, device, stored["mapping"], channels, Program(device.name, sections), _pairs(stored["pieces"]),
         {int(channel): tuple(Tile(*tile) for tile in tiles) for channel, tiles in stored["tiles"].items()},
-        _pairs(stored["spans"]),
+        _pairs(stored["spans"]), epilogue, _packed_from(stored["packed"]),
     )  # fmt: skip
     if "runs" not in stored:
         return Compiled(*parts)
-    runs = tuple((Run(*run), _pairs(pieces), _pairs(spans)) for run, pieces, spans in stored["runs"])
-    return BlockCompiled(*parts, runs)
+    runs = (Laid(Run(*run), _pairs(a), _pairs(b), _packed_from(c)) for run, a, b, c in stored["runs"])
+    return BlockCompiled(*parts, tuple(runs))
+
+
+def _packed_to(packed: tuple[Packed, ...]) -> list[tuple[Any, ...]]:
+    return [astuple(run) for run in packed]
+
+
+def _packed_from(stored: Any) -> tuple[Packed, ...]:
+    return tuple(Packed(*run) for run in stored)
 
 
 def _pairs(stored: Any) -> tuple[tuple[int, int], ...]:

@@ -1,8 +1,9 @@
 """AiM's host instructions (ISR), a level above commands: `AiM MAC_ABK 12 0x1 0` multiplies 12 columns in every channel of the
 mask 0x1. A trace is text, one instruction a line, `#` comments, closed by `AiM EOC`.
 
-Bit i of a mask selects channel 31 - i. Which commands an instruction becomes depends on the channel's open row and mode:
-`Lowering` keeps those. Public AiM simulator's format; a register (gpr) is one 32 B column at the host.
+Bit i of a mask selects channel 31 - i. A read of several channels fills a register for each, from its gpr on in the order of the
+channels (assumed: that simulator computes no values). Which commands an instruction becomes depends on the channel's open row and
+mode: `Lowering` keeps those. Public AiM simulator's format; a register (gpr) is one 32 B column at the host.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ __all__ = [
     "CHANNELS",
     "FUNCTION_REGISTER",
     "GPRS",
+    "READS",
     "SIZES",
     "Isr",
     "Lowering",
@@ -60,6 +62,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
 SIZES, GPRS = 64, 1 << 21
 """The most columns of one instruction, and registers at the host."""
 
+READS = ("AiM RD_MAC", "AiM RD_AF")
+"""The instructions that bring results to the host."""
+
 _LIMITS = {"bank": 16, "row": 1 << 14, "mask": 1 << CHANNELS, "gpr": GPRS, "value": 1 << 31}
 _PLAYED = {"WR_GB", "WR_BIAS", "MAC_ABK", "AF", "RD_MAC", "RD_AF", "SYNC", "EOC", "CFR", "GPR"}
 _REGISTER = frozenset(("WRGB", "WRMAC16", "RDMAC16", "RDAF16"))
@@ -87,7 +92,7 @@ class Isr:
     @property
     def blocks(self) -> bool:
         """Whether the host waits until it is done."""
-        return self.name in ("AiM RD_MAC", "AiM RD_AF", "AiM SYNC", "AiM EOC")
+        return self.name in (*READS, "AiM SYNC", "AiM EOC")
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -159,8 +164,8 @@ class Lowering:
         self.in_registers = False
         self.function = 0
 
-    def requests(self, isr: Isr) -> Iterator[Request]:
-        """The requests of ``isr``, in order; none for one that only the host plays.
+    def requests(self, isr: Isr, position: int = 0) -> Iterator[Request]:
+        """The requests of ``isr``, in order; none for one that only the host plays. ``position``: of the channel in its mask.
 
         Raises:
             ProgramError: an instruction that is known but not modelled.
@@ -181,7 +186,7 @@ class Lowering:
         elif kind == "AF":
             yield self._request("AF16", (0, self.function), FUNCTION_ROW + self.function)
         elif kind in ("RD_MAC", "RD_AF"):
-            yield self._request("RDMAC16" if kind == "RD_MAC" else "RDAF16", (0, isr.gpr))
+            yield self._request("RDMAC16" if kind == "RD_MAC" else "RDAF16", (0, isr.gpr + position))
 
     def _request(self, name: str, args: tuple[int, ...], row: int | None = None) -> Request:
         before: list[tuple[str, tuple[int, ...]]] = []
@@ -204,8 +209,8 @@ def lower_isr(program: Iterable[Isr], names: Sequence[str]) -> dict[int, Stream]
     channels = {c: Lowering() for c in range(CHANNELS)}
     found: dict[int, list[tuple[str, tuple[int, ...]]]] = {}
     for isr in program:
-        for channel in isr.channels or range(CHANNELS):
-            commands = [command for request in channels[channel].requests(isr) for command in request]
+        for position, channel in enumerate(isr.channels or range(CHANNELS)):
+            commands = [command for request in channels[channel].requests(isr, position) for command in request]
             if commands:
                 found.setdefault(channel, []).extend(commands)
     return {c: stream_of(commands, names, index) for c, commands in sorted(found.items())}

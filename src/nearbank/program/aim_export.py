@@ -1,4 +1,5 @@
-"""Commands back to AiM's host instructions: the k-th instruction of all channels, then the next, `AiM EOC` behind them.
+"""Commands back to AiM's host instructions: the k-th instruction of all channels, then the next, `AiM EOC` behind them; equal
+ones become one.
 
 The format says less than commands do: WR_GB and MAC_ABK begin at column 0, and TMOD, PREA and ACT16 are where `Lowering` puts
 them. What is written is lowered again and compared, so what the format cannot say is an error and never another program.
@@ -11,7 +12,7 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from nearbank.errors import ProgramError
-from nearbank.program.aim import CHANNELS, FUNCTION_REGISTER, GPRS, SIZES, Isr, Lowering
+from nearbank.program.aim import CHANNELS, FUNCTION_REGISTER, GPRS, READS, SIZES, Isr, Lowering
 from nearbank.program.ir import Program
 from nearbank.program.stream import Stream, unroll
 
@@ -41,30 +42,40 @@ def isr_of_streams(streams: Mapping[int, Stream], *, exact: bool = True) -> tupl
     """A host program whose lowering gives each channel its stream again, ended by EOC.
 
     ``exact=False`` keeps the commands, and so what they cost a channel, but not their columns and host registers: for programs
-    that begin behind column 0 of a row or buffer, and then one mask serves all channels that have the same commands.
+    that begin behind column 0 of a row or buffer, and then one mask serves all channels that have the same command.
 
     Raises:
         ProgramError: the format cannot express a command; says the channel and the number of the command.
     """
-    groups: dict[tuple[Isr, ...], int] = {}
+    found: dict[int, tuple[Isr, ...]] = {}
     for channel, stream in streams.items():
         if not 0 <= channel < CHANNELS:
             raise ProgramError("channel", value=channel, bound=f"0 to {CHANNELS - 1}")
-        found = tuple(_instructions(stream, exact, f"channel {channel}"))
-        groups[found] = groups.get(found, 0) | 1 << (CHANNELS - 1 - channel)
-    return tuple(_together(groups))
+        found[channel] = tuple(_instructions(stream, exact, f"channel {channel}"))
+    return tuple(_together(dict(sorted(found.items())), exact))
 
 
-def _together(groups: Mapping[tuple[Isr, ...], int]) -> Iterator[Isr]:
+def _together(channels: Mapping[int, tuple[Isr, ...]], exact: bool) -> Iterator[Isr]:
+    """Where the k-th instructions of several channels are equal, one for all of them; reads are one where the registers follow
+    each other as the channels do."""
     function = 0
-    for row in zip_longest(*groups):
-        for isr, mask in zip(row, groups.values(), strict=True):
+    for row in zip_longest(*channels.values()):
+        members: list[tuple[Isr, list[int]]] = []
+        for isr, channel in zip(row, channels, strict=True):
             if isr is None:
                 continue
+            for first, held in members:
+                behind = len(held) if exact and isr.name in READS else 0
+                if replace(first, gpr=first.gpr + behind) == isr:
+                    held.append(channel)
+                    break
+            else:
+                members.append((isr, [channel]))
+        for isr, held in members:
             if isr.name == "AiM AF" and isr.value != function:
                 function = isr.value
                 yield Isr("W CFR", gpr=FUNCTION_REGISTER, value=function)
-            yield replace(isr, mask=mask, value=0)
+            yield replace(isr, mask=sum(1 << (CHANNELS - 1 - c) for c in held), value=0)
     yield Isr("AiM EOC")
 
 

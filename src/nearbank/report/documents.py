@@ -85,7 +85,8 @@ def layer_document(
         "device": device.name, "channels": channels, "mapping": timing.mapping, "cycles": timing.timing.cycles,
         "time_us": timing.time_us, "bound_cycles": timing.bound.cycles, "bound_by": timing.bound.binding,
         "bound_resources": dict(timing.bound.by_resource), "utilization": timing.utilization,
-        "commands": timing.timing.commands, "energy_uj": _energy(spent), "bus_energy_uj": _energy(whole),
+        "commands": timing.timing.commands, "bias": timing.epilogue.bias, "function": timing.epilogue.function,
+        "energy_uj": _energy(spent), "bus_energy_uj": _energy(whole),
         "bus_weights_energy_uj": _energy(weights), "origin": _origin(device),
     }  # fmt: skip
 

@@ -181,7 +181,7 @@ def print_layer(
 ) -> None:
     """One product: cycles, bound by resource, commands, energy beside that of the same data over the bus (whole, weights)."""
     out, bound = console(), timing.bound
-    out.print(f"{timing.product} on {device.name}, {channels} channels, mapping {timing.mapping}")
+    out.print(f"{timing.product} on {device.name}, {channels} channels, mapping {timing.mapping}{_in_memory(timing)}")
     out.print(
         f"{timing.timing.cycles:,} cycles = {timing.time_us:.2f} us at {device.clock_mhz:g} MHz; "
         f"{timing.timing.cycles / bound.cycles:.2f} x the bound of {bound.cycles:,}; {timing.utilization:.1%} of the MAC peak"
@@ -196,6 +196,10 @@ def print_layer(
             "energy is not known"
         )
         out.print(_origin(device))
+
+
+def _in_memory(timing: LayerTiming) -> str:
+    return f", {timing.epilogue} in memory" if timing.epilogue else ""
 
 
 def print_traces(rows: Sequence[tuple[str, int, float, dict[str, int]]]) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nearbank.devices import PimDevice
 from nearbank.errors import InputError, PlanError
 from nearbank.graph import Graph, MatMul
-from nearbank.pim import compile_product
+from nearbank.pim import NO_EPILOGUE, bias_in_memory, compile_product
 from nearbank.plan import Kernel, Part, Plan, Task, blocks_of, kernels, product_of
 from nearbank.runtime.host import Host, OnnxHost, run_model
 from nearbank.runtime.regions import gather_of, output_slices, region, take
@@ -148,16 +148,18 @@ class _Runner:
         assert work is not None
         weight, bias = _columns(work, part)
         product = product_of(kernel, part)
-        compiled = compile_product(self.device, product, self.plan.system.channels, mapping)
+        epilogue = NO_EPILOGUE
+        if work.blocks == 1:
+            epilogue = bias_in_memory(self.device, mapping, bias=bias is not None)
+        compiled = compile_product(self.device, product, self.plan.system.channels, mapping, epilogue)
         single = work.blocks > product.blocks == 1  # one block of several is an ordinary product
         if single:
             weight, rows = weight[0], rows[:, 0]
-        results = play_values(
-            self.device, compiled.program, compiled.weights(weight), compiled.inputs(np.asarray(rows, np.float32)),
-            compiled.result_count,
-        )  # fmt: skip
+        inputs = np.asarray(rows, np.float32)
+        columns = compiled.inputs(inputs, bias) if epilogue.bias else compiled.inputs(inputs)
+        results = play_values(self.device, compiled.program, compiled.weights(weight), columns, compiled.result_count)
         outputs = compiled.outputs(results)[:, None] if single else compiled.outputs(results)
-        return outputs if bias is None else outputs + bias
+        return outputs if bias is None or epilogue.bias else outputs + bias
 
     def _write(self, tensor: str, part: Part, value: Array) -> None:
         if part.axis not in ("rows", "images"):

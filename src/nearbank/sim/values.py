@@ -2,7 +2,9 @@
 
 Operands are fp16 or bf16; a product of two is exact in float32 (11 + 11 and 8 + 8 significant bits; bf16 products beyond
 float32's range are not); sixteen go through an adder tree of float32 additions, neighbours first; the tree's result is added
-to a float32 accumulator; a result is rounded to the operand type (to nearest, ties to even) when it is read out.
+to a float32 accumulator; a result is rounded to the operand type (to nearest, ties to even) when it is read out. A sum begins
+at 0, or at what was preset: a column of the host's input, one value a bank, added to 0 (so that -0 is 0 as well). An activation
+function is applied to the sum as it would be read (`nearbank.sim.functions`).
 
 Commands are taken many at a time, never in another order of summation: the k-th accumulations of all results at once.
 """
@@ -11,27 +13,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from nearbank.devices import PimDevice
+from nearbank.devices import FUNCTION_ROW, PimDevice
 from nearbank.errors import ProgramError
 from nearbank.program import Program, Stream, unroll
+from nearbank.sim.functions import apply_function
+from nearbank.sim.operands import round_operands
 from nearbank.sim.rules import rule_table
 
-__all__ = ["play_values", "round_operands"]
+__all__ = ["play_values"]
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 _BLOCK = 2048
-
-
-def round_operands(device: PimDevice, values: NDArray[np.floating]) -> FloatArray:
-    """Values rounded to the device's operand type, held in float32. Beyond its range they become infinite, as there."""
-    kind = np.float16 if device.numerics.operand == "fp16" else ml_dtypes.bfloat16
-    with np.errstate(over="ignore"):
-        return np.asarray(values, np.float32).astype(kind).astype(np.float32)
 
 
 def play_values(
@@ -84,7 +80,7 @@ class _Channel:
 
     def play(self, banks: FloatArray, source: FloatArray, out: FloatArray) -> None:
         """banks [lanes, rows, columns, banks], source [lanes, n] -> out [results, banks], written in place."""
-        macs, reads = self.at["mac"], self.at["read"]
+        macs, reads = self.at["mac"], np.sort(np.r_[self.at["read"], self.at.get("read_function", [])]).astype(np.int64)
         if not len(macs) or not len(reads):
             return
         args = self.stream.args
@@ -97,7 +93,6 @@ class _Channel:
         runs, picked = runs[kept][order], np.flatnonzero(kept)[order]
         starts = np.flatnonzero(np.r_[True, runs[1:] != runs[:-1]]) if len(runs) else np.zeros(0, np.int64)
         step = np.arange(len(runs)) - np.repeat(starts, np.diff(np.r_[starts, len(runs)]))
-        total = np.zeros((len(reads), banks.shape[3]), np.float32)
         flat = banks.reshape(banks.shape[0], -1, banks.shape[3])
         limits = (
             (rows, banks.shape[1]),
@@ -107,7 +102,8 @@ class _Channel:
         )
         if any(int(found.min()) < 0 or int(found.max()) >= limit for found, limit in limits):
             raise IndexError
-        self._check_presets(macs[picked[starts]], reads)
+        total = self._preset(reads, source, banks.shape[3])
+        self._check_presets(macs, reads)
         where = rows * banks.shape[2] + columns
         for k in range(int(step.max()) + 1 if len(step) else 0):
             chosen = np.flatnonzero(step == k)
@@ -115,23 +111,77 @@ class _Channel:
                 some = chosen[begin : begin + _BLOCK]
                 command = picked[some]
                 total[runs[some]] += _tree(source, sources[command], flat, where[command])
-        read = np.unique(runs)
+        read = np.arange(len(reads)) if self.device.by_role("preset") else np.unique(runs)
         out[args[reads[read], 1]] = round_operands(self.device, total[read])
+        self._functions(macs, reads, total, out)
 
-    def _check_presets(self, firsts: IntArray, reads: IntArray) -> None:
-        """Refuse what is not computed here, rather than give a wrong number: a register preset to a value, or one that keeps
-        an earlier sum, and activation functions."""
+    def _preset(self, reads: IntArray, source: FloatArray, banks: int) -> FloatArray:
+        """What each read's sum begins at, float32 [reads, banks]: the latest preset of its latch, or 0 on a device without."""
+        total = np.zeros((len(reads), banks), np.float32)
+        if not self.device.by_role("preset"):
+            return total
+        args, presets = self.stream.args, self.at["preset"]
+        found = self._latest(presets, args[presets, 0], reads, args[reads, 0])
+        if (found < 0).any():
+            raise ProgramError("a sum starts in a register that was not preset")
+        columns = args[presets[found], 1]
+        if columns.min() < 0 or columns.max() >= source.shape[1]:
+            raise IndexError
+        values = source[:, columns].T
+        if len(source) != banks:
+            if values.any():
+                raise ProgramError("a preset needs a column with one value a bank", value=len(source), bound=str(banks))
+            return total
+        return np.asarray(total + values)
+
+    def _check_presets(self, macs: IntArray, reads: IntArray) -> None:
+        """Refuse a sum that goes on in a register behind a read: what is read later would be more than its own."""
         if not self.device.by_role("preset"):
             return
-        presets = self.at["preset"]
-        if len(self.at.get("function", ())) or self.stream.args[presets, 1].any():
-            raise ProgramError("activation functions and presets other than zero (source 0) are timed but not computed")
-        before = np.searchsorted(presets, firsts) - 1
-        read = np.searchsorted(reads, firsts) - 1
-        fresh = np.where(before >= 0, presets[before], -1) if len(presets) else np.full(len(firsts), -1)
-        ended = np.where(read >= 0, reads[read], -1)
-        if (fresh <= ended).any():
+        args, presets = self.stream.args, self.at["preset"]
+        begun = self._latest(presets, args[presets, 0], macs, args[macs, 2])
+        ended = self._latest(reads, args[reads, 0], macs, args[macs, 2])
+        if ((begun < 0) | ((ended >= 0) & (presets[begun] < reads[ended]))).any():
             raise ProgramError("a sum starts in a register that was not preset")
+        # Two reads of one sum read the same, but only the first one's multiplications are summed.
+        repeated = self._latest(reads, args[reads, 0], reads, args[reads, 0])
+        fresh = self._latest(presets, args[presets, 0], reads, args[reads, 0])
+        if ((repeated >= 0) & (presets[fresh] < reads[repeated])).any():
+            raise ProgramError("a sum is read twice: timed but not computed")
+
+    def _functions(self, macs: IntArray, reads: IntArray, total: FloatArray, out: FloatArray) -> None:
+        """Read what the activation functions made of the sums."""
+        args, applied = self.stream.args, self.at.get("function", np.zeros(0, np.int64))
+        wanted = np.flatnonzero(np.isin(reads, self.at.get("read_function", ())))
+        if not len(wanted):
+            return
+        ends, latches = reads[wanted], args[reads[wanted], 0]
+        found = self._latest(applied, args[applied, 0], ends, latches)
+        last = self._latest(macs, args[macs, 2], ends, latches)
+        behind = np.where(last >= 0, macs[last], -1)
+        if (found < 0).any() or (applied[found] < behind).any():
+            raise ProgramError("reads an activation function that was not applied to its sum")
+        numbers = args[applied[found], 1]
+        if not np.array_equal(self._open_rows(applied[found]), numbers + FUNCTION_ROW):
+            raise ProgramError("applies an activation function whose row is not open")
+        for number in np.unique(numbers):
+            if not 0 <= number < len(self.device.functions):
+                raise ProgramError(
+                    "activation function", value=int(number), bound=f"0 to {len(self.device.functions) - 1}"
+                )
+            some = wanted[numbers == number]
+            out[args[reads[some], 1]] = apply_function(self.device, self.device.functions[number], total[some])
+
+    def _latest(self, events: IntArray, latches: IntArray, at: IntArray, wanted: IntArray) -> IntArray:
+        """Index into ``events`` of the latest one before each of ``at`` with its latch; -1 if none."""
+        if not len(events):
+            return np.full(len(at), -1)
+        length = len(self.stream) + 1
+        keys = latches * length + events
+        order = np.argsort(keys)
+        found = np.searchsorted(keys[order], wanted * length + at) - 1
+        index = order[np.maximum(found, 0)]
+        return np.where((found >= 0) & (latches[index] == wanted), index, -1)
 
     def _open_rows(self, macs: IntArray) -> IntArray:
         """The row each multiplication reads. All banks must have the same one open: a row is one to all of this device."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cache
 
 from nearbank.devices import PimDevice
-from nearbank.pim.blocks.types import BlockCompiled, Run, alike, deal
+from nearbank.pim.blocks.types import BlockCompiled, Laid, Run, alike, deal
 from nearbank.pim.product import Compiled, Product, Tile
 from nearbank.program import Affine, Loop, Node, Op, Program, Section, commands
 
@@ -37,7 +37,7 @@ def apart(device: PimDevice, product: Product, channels: int, single: Single, na
     for members in alike(shares):
         share = shares[members[0]]
         ones = [compiled(run.pixels) for run in share]
-        sources = product.chunks(device) * sum(run.pixels for run in share)
+        sources = product.chunks(device) * sum(run.pixels for run in share) + _zeros(device) * len(share)
         results = sum(one.result_count for one in ones)
         writer = _Writer(device, product, Affine(source, (("c", sources),)), Affine(result, (("c", results),)))
         for run, one in zip(share, ones, strict=True):
@@ -49,10 +49,10 @@ def apart(device: PimDevice, product: Product, channels: int, single: Single, na
             tiles[member] = tuple(replace(t, group=t.group + ahead) for t in writer.tiles)
     runs = [(run, compiled(run.pixels)) for share in shares for run in share]
     most = max((one for _, one in runs), key=lambda one: len(one.pieces))
-    laid = tuple((run, one.pieces, one.spans) for run, one in runs)
+    laid = tuple(Laid(run, one.pieces, one.spans, one.packed) for run, one in runs)
     program = Program(device.name, tuple(sections))
     name = f"{name}, block by block"
-    return BlockCompiled(product, device, name, channels, program, most.pieces, tiles, most.spans, laid)
+    return BlockCompiled(product, device, name, channels, program, most.pieces, tiles, most.spans, runs=laid)
 
 
 class _Writer:
@@ -83,14 +83,14 @@ class _Writer:
             self.closing = self._closing(body)
         self.nodes += self._moved(body)
         self.tiles += [
-            Tile(self.row + t.row, self.column + t.column, run.block * groups + t.group, t.chunk, t.count)
+            replace(t, row=self.row + t.row, column=self.column + t.column, group=run.block * groups + t.group)
             for t in tiles
         ]
         if shares:
             self.column += wide
         else:
             self.row += rows
-        self.source = self.source + run.pixels * self.product.chunks(self.device)
+        self.source = self.source + (run.pixels * self.product.chunks(self.device) + _zeros(self.device))
         self.result = self.result + one.result_count
 
     def _openings(self, body: tuple[Node, ...]) -> int:
@@ -129,12 +129,17 @@ class _Writer:
                 args = (_plus(args[0], self.row), *args[1:])
             elif role == "mac":
                 args = (_plus(args[0], self.column), *args[1:])
-            elif role == "fill":
+            elif role in ("fill", "preset"):
                 args = (args[0], _plus(args[1], self.source))
             elif role == "read":
                 args = (args[0], _plus(args[1], self.result))
             out.append(Op(node.command, args))
         return tuple(out)
+
+
+def _zeros(device: PimDevice) -> int:
+    """Source columns of zeros behind a run's own, for presets."""
+    return 1 if device.by_role("preset") else 0
 
 
 def _plus(arg: Affine, by: Affine | int) -> Affine:

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from nearbank.devices import PimDevice
 from nearbank.errors import Infeasible
-from nearbank.pim.blocks.types import BlockCompiled, Run, alike, deal
+from nearbank.pim.blocks.types import BlockCompiled, Laid, Run, alike, deal
 from nearbank.pim.emit import Dialect
 from nearbank.pim.product import Product, Tile, ceil_div
 from nearbank.program import Affine, Node, Program, Section, Var, loop
@@ -46,10 +46,10 @@ def shared(device: PimDevice, product: Product, channels: int, *, by_row: bool) 
         for member in members:
             ahead = shares[member][0].block - share[0].block
             tiles[member] = tuple(replace(t, group=t.group + ahead) for t in writer.tiles())
-    runs = tuple((run, whole, whole) for share in shares for run in share)
+    runs = tuple(Laid(run, whole, whole) for share in shares for run in share)
     name = f"search: blocks share rows and buffers{', tiles by row' if by_row else ''}"
     program = Program(device.name, tuple(sections))
-    return BlockCompiled(product, device, name, channels, program, whole, tiles, whole, runs)
+    return BlockCompiled(product, device, name, channels, program, whole, tiles, whole, runs=runs)
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nearbank.pim.product import Compiled, Product, Tile
+from nearbank.errors import InputError
+from nearbank.pim.product import Compiled, Packed, Product, Tile, added
 
-__all__ = ["BlockCompiled", "Run", "alike", "deal"]
+__all__ = ["BlockCompiled", "Laid", "Run", "alike", "deal"]
 
 FloatArray = NDArray[np.float32]
 
@@ -53,12 +53,22 @@ def alike(shares: tuple[tuple[Run, ...], ...]) -> list[tuple[int, ...]]:
 
 
 @dataclass(frozen=True)
-class BlockCompiled(Compiled):
-    """A block product laid over a device, run by run: ``runs`` of all channels in line, each with its pieces and spans, which are
-    as `Compiled` has them for an ordinary product of the run's pixels. Source columns and results of a run stand behind those of
-    the runs before it. A tile's group counts through: block * groups + group; ``pieces`` are of the run with most."""
+class Laid:
+    """A run with its pieces, spans and packed results, as `Compiled` has them for an ordinary product of the run's pixels."""
 
-    runs: tuple[tuple[Run, tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]], ...]
+    run: Run
+    pieces: tuple[tuple[int, int], ...]
+    spans: tuple[tuple[int, int], ...]
+    packed: tuple[Packed, ...] = ()
+
+
+@dataclass(frozen=True)
+class BlockCompiled(Compiled):
+    """A block product laid over a device, run by run: ``runs`` of all channels in line. Source columns and results of a run stand
+    behind those of the runs before it, a column of zeros for presets behind each run's on a device that has them. A tile's group
+    counts through: block * groups + group; ``pieces`` are of the run with most."""
+
+    runs: tuple[Laid, ...] = ()
 
     def weights(self, matrix: FloatArray) -> dict[int, FloatArray]:
         """Contents of the banks, float32 [rows, columns, banks, lanes] a channel, from weights [blocks, in_channels,
@@ -76,44 +86,43 @@ class BlockCompiled(Compiled):
         rows = max((t.row for t in tiles), default=0) + 1
         banks = np.zeros((rows, sizes.columns, sizes.banks, sizes.lanes), np.float32)
         for t in tiles:
-            banks[t.row, t.column : t.column + t.count] = columns[t.group, t.chunk : t.chunk + t.count]
+            block = columns[t.group, t.chunk : t.chunk + t.count]
+            banks[t.row, t.column : t.column + t.count, t.bank :] = block[:, : sizes.banks - t.bank]
         return banks
 
-    def inputs(self, matrix: FloatArray) -> FloatArray:
-        """Source columns, float32 [n, lanes], from inputs [pixels, blocks, in_channels]."""
+    def inputs(self, matrix: FloatArray, bias: FloatArray | None = None) -> FloatArray:
+        """Source columns, float32 [n, lanes], from inputs [pixels, blocks, in_channels].
+
+        Raises:
+            InputError: a bias, which no program of blocks presets.
+        """
+        if bias is not None:
+            raise InputError("bias", where=str(self.product), value=True, bound="False for blocks")
         lanes, chunks = self.device.organization.lanes, self.product.chunks(self.device)
         padded = np.zeros((*matrix.shape[:2], chunks * lanes), np.float32)
         padded[:, :, : matrix.shape[2]] = matrix
         columns = padded.reshape(*matrix.shape[:2], chunks, lanes)
-        parts = [
-            columns[run.pixel : run.pixel + run.pixels, run.block, first : first + count].reshape(-1, lanes)
-            for run, _, spans in self.runs
-            for first, count in spans
-        ]
+        zeros = [np.zeros((1, lanes), np.float32)] if self.device.by_role("preset") else []
+        parts: list[FloatArray] = []
+        for laid in self.runs:
+            run = laid.run
+            mine = columns[run.pixel : run.pixel + run.pixels, run.block]
+            parts += [mine[:, first : first + count].reshape(-1, lanes) for first, count in laid.spans] + zeros
         return np.concatenate(parts)
 
     def outputs(self, results: FloatArray) -> FloatArray:
         """Outputs float32 [pixels, blocks, out_channels] from results [`result_count`, banks]: pieces added in order."""
-        product = self.product
+        product, groups, banks = self.product, self.product.groups(self.device), self.device.organization.banks
         out = np.empty((product.pixels, product.blocks, product.out_channels), np.float32)
-        for (run, pieces, _), first, count in self._results():
-            parts = results[first : first + count].reshape(len(pieces), run.pixels, -1)
-            total = parts[0].copy()
-            for part in parts[1:]:
-                total += part
-            out[run.pixel : run.pixel + run.pixels, run.block] = total[:, : product.out_channels]
-        return out
-
-    def _results(
-        self,
-    ) -> Iterator[tuple[tuple[Run, tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]], int, int]]:
-        at, groups = 0, self.product.groups(self.device)
-        for entry in self.runs:
-            count = len(entry[1]) * entry[0].pixels * groups
-            yield entry, at, count
+        at = 0
+        for laid in self.runs:
+            run, count = laid.run, len(laid.pieces) * laid.run.pixels * groups
+            parts = results[at : at + count].reshape(len(laid.pieces), run.pixels, groups, banks)
+            out[run.pixel : run.pixel + run.pixels, run.block] = added(parts, laid.packed, product.out_channels)
             at += count
+        return out
 
     @property
     def result_count(self) -> int:
         """Results of one bank group row each that the program reads out."""
-        return sum(count for _, _, count in self._results())
+        return sum(len(x.pieces) * x.run.pixels for x in self.runs) * self.product.groups(self.device)

@@ -13,11 +13,12 @@ from nearbank.devices import PimDevice
 from nearbank.errors import Infeasible
 from nearbank.pim.division import Deal, Rectangle, deals
 from nearbank.pim.emit import Dialect
+from nearbank.pim.modal.clocks import clocks, with_refresh
 from nearbank.pim.product import Compiled, Product, Tile, ceil_div
 from nearbank.program import Affine, Node, Op, Program, Section, Var, loop
 from nearbank.sim import time_program
 
-__all__ = ["serial"]
+__all__ = ["serial", "serial_floor"]
 
 
 def serial(device: PimDevice, product: Product, channels: int) -> Compiled:
@@ -31,7 +32,7 @@ def serial(device: PimDevice, product: Product, channels: int) -> Compiled:
             "this mapping needs mode switches and presets", demand=2, bound=0, unit="commands", where=device.name
         )
     best: tuple[int, Compiled] | None = None
-    for deal in deals(product.pixels, product.groups(device), channels)[:4]:
+    for deal in _deals(device, product, channels):
         compiled = _compile(device, product, channels, deal)
         cycles = time_program(device, compiled.program).cycles
         if best is None or cycles < best[0]:
@@ -40,10 +41,39 @@ def serial(device: PimDevice, product: Product, channels: int) -> Compiled:
     return best[1]
 
 
-def _compile(device: PimDevice, product: Product, channels: int, deal: Deal) -> Compiled:
+def _deals(device: PimDevice, product: Product, channels: int) -> list[Deal]:
+    return deals(product.pixels, product.groups(device), channels)[:4]
+
+
+def _pieces(device: PimDevice, product: Product) -> tuple[tuple[int, int], ...]:
     chunks = product.chunks(device)
     count = ceil_div(chunks, min(device.organization.columns, device.organization.buffer_capacity))
-    pieces = tuple(pairwise(chunks * i // count for i in range(count + 1)))
+    return tuple(pairwise(chunks * i // count for i in range(count + 1)))
+
+
+def serial_floor(device: PimDevice, product: Product, channels: int) -> int:
+    """Clocks that `serial` cannot undercut: those of its sums, fills and rows, and all refreshes but one."""
+    ours, pieces = clocks(device), _pieces(device, product)
+    least: int | None = None
+    for deal in _deals(device, product, channels):
+        most = 0
+        for share in set(deal.shares):
+            total, rows = ours.start + ours.end - ours.between - ours.fill, -ours.row
+            for area in share:
+                for i, (first, last) in enumerate(pieces):
+                    work = _Area(device, product, area, i, first, last - first)
+                    blocks = len(work.blocks)
+                    total += area.units * (ours.between + ours.step * (last - first - 1))
+                    total += area.pixels * (last - first) * ours.fill
+                    rows += ours.row * (work.tiles_of_pixels * blocks if blocks > 1 else 1)
+            most = max(most, total + rows)
+        least = most if least is None else min(least, most)
+    assert least is not None
+    return with_refresh(device, least)
+
+
+def _compile(device: PimDevice, product: Product, channels: int, deal: Deal) -> Compiled:
+    pieces = _pieces(device, product)
     sections: list[Section] = []
     tiles: dict[int, tuple[Tile, ...]] = {}
     for channel, share in enumerate(deal.shares):
@@ -78,7 +108,14 @@ class _Area:
         rows = ceil_div(area.groups, max(device.organization.columns // count, 1))
         self.blocks = list(pairwise(area.groups * i // rows for i in range(rows + 1)))
         self.switch: tuple[Node, ...] = (Op(device.one("mode").name),)
-        self.preset: tuple[Node, ...] = (Op(device.one("preset").name, (Affine(0), Affine(0))),)
+        # The column of zeros stands behind the inputs.
+        zeros = Affine(product.pixels * product.chunks(device))
+        self.preset: tuple[Node, ...] = (Op(device.one("preset").name, (Affine(0), zeros)),)
+
+    @property
+    def tiles_of_pixels(self) -> int:
+        """How often the buffer is filled."""
+        return ceil_div(self.area.pixels, max(self.device.organization.buffer_capacity // self.count, 1))
 
     def tiles(self) -> Iterator[Tile]:
         """Where the weights lie."""
