@@ -17,7 +17,7 @@ from nearbank.plan.floor import floor_us
 from nearbank.plan.gpu import GpuModel
 from nearbank.plan.kernels import Kernel, kernels
 from nearbank.plan.layers import layer
-from nearbank.plan.types import POLICIES, SCOPES, Plan, System, Task
+from nearbank.plan.types import POLICIES, SCOPES, Plan, Resource, System, Task
 
 __all__ = ["make_plan"]
 
@@ -96,9 +96,10 @@ class _Maker:
 
     def auto(self) -> Plan:
         """The shortest of all policies' plans and of what all means together give."""
-        found = [self._made("auto", name, rules) for name, rules in _RULES.items()]
-        found.append(self._made("auto", "everything", _EVERYTHING))
-        return min(found, key=lambda plan: plan.planned_us)
+        everything = self._made("auto", "everything", _EVERYTHING)
+        found = [everything, *(self._made("auto", name, rules) for name, rules in _RULES.items())]
+        best = min(found, key=lambda plan: plan.planned_us)
+        return replace(best, proven_us=min(everything.proven_us, best.planned_us), proof=everything.proof)
 
     def _costs(self, policy: str) -> Costs:
         mapping = policy if policy in _MAPPED else self.system.mapping
@@ -112,7 +113,7 @@ class _Maker:
         alone = sum(costs.alone_us(kernel) for kernel in everything)
         decision = choose(everything, costs, rules, self.tick) if rules.pim else {k.name: GPU for k in everything}
         tasks = _timed(everything, decision, costs)
-        if span(tasks) >= alone or not any(task.resource == "pim" for task in tasks):
+        if span(tasks, costs.system.join_us) >= alone or not any(task.resource == "pim" for task in tasks):
             if chosen != "pim":
                 # Nothing is gained in memory: its channels go back to the GPU.
                 decision = {k.name: GPU for k in everything}
@@ -123,27 +124,43 @@ class _Maker:
         layers = tuple(layer(k, decision[k.name], tasks, costs, rules) for k in everything)
         return Plan(
             graph=self.graph, system=costs.system, policy=policy, scope=self.scope, layers=layers, tasks=tuple(tasks),
-            gpu_only_us=alone, floor_us=min(least, span(tasks)), proven_us=proven, proof=proof, chosen=chosen,
+            gpu_only_us=alone, floor_us=min(least, span(tasks, costs.system.join_us)), proven_us=proven, proof=proof, chosen=chosen,
         )  # fmt: skip
 
     def _proved(
         self, costs: Costs, rules: Rules, decision: Decision, tasks: list[Task]
     ) -> tuple[float, str, list[Task], Decision]:
         """A bound on all schedules of this kind, how it was found, and a better plan if that found one."""
-        planned = span(tasks)
-        if is_chain(self.kernels):
-            return planned, "dynamic programming over a chain, optimal", tasks, decision
+        join = costs.system.join_us
+        planned = span(tasks, join)
         if not rules.improve:
-            return planned, "each kernel decided for itself", tasks, decision
+            return min(_least(tasks, join), planned), "these tasks' longest path, or their busier side", tasks, decision
         choices = {k.name: [shares for shares, _ in options(k, costs, rules)] for k in self.kernels}
+        if is_chain(self.kernels) and not any(
+            len(shares) > 1 for found in (*choices.values(), decision.values()) for shares in found
+        ):
+            return planned, "dynamic programming over a chain, optimal", tasks, decision
         proof = prove(self.kernels, costs, choices, decision, tasks)
         if proof is None:
             return min(floor_us(self.kernels, costs), planned), "floor (OR-tools is not installed)", tasks, decision
         if proof.decision is not None:
             better = _timed(self.kernels, proof.decision, costs)
-            if span(better) < planned * (1 - 1e-9):
-                tasks, decision, planned = better, proof.decision, span(better)
+            if span(better, join) < planned * (1 - 1e-9):
+                tasks, decision, planned = better, proof.decision, span(better, join)
         return min(proof.bound_us, planned), proof.method, tasks, decision
+
+
+def _least(tasks: Sequence[Task], join_us: float) -> float:
+    """What no schedule of these tasks undercuts: their longest path with its joins, and the work of either side."""
+    seen: dict[str, dict[Resource, float]] = {}
+    busy: dict[Resource, float] = {"gpu": 0.0, "pim": 0.0}
+    for task in tasks:
+        end = max((seen[name][task.resource] for name in task.needs), default=0.0) + task.us
+        seen[task.name] = {"pim": end, "gpu": end + (join_us if task.resource == "pim" else 0.0)}
+        busy[task.resource] += task.us
+    return (
+        max(busy.values(), default=0.0) if not seen else max(*busy.values(), *(found["gpu"] for found in seen.values()))
+    )
 
 
 def _timed(everything: Sequence[Kernel], decision: Decision, costs: Costs) -> list[Task]:
