@@ -1,9 +1,9 @@
 """The GPU's part of a plan, run for real and timed beside the model: segment by segment, half precision, channels last.
 
-A segment is a run of GPU tasks that follow each other without waiting for the memory: it ends where the GPU would be idle, or where
-the next task needs what the memory makes. Its calls are torch's, one for each node, so activations and biases that the model takes as
-fused into the kernel before them may be kernels of their own here; measured times are those of torch, the modelled ones of the
-profile's engine.
+A segment is a run of GPU tasks that follow each other without waiting for the memory: it ends where the GPU would be idle, or
+where the next task needs what the memory makes. Its calls are torch's, one for each node, so activations and biases that the model
+takes as fused into the kernel before them may be kernels of their own here: measured times are those of torch, the modelled ones of
+the profile's engine.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from nearbank.pim import compile_product
 from nearbank.plan import Kernel, Part, Plan, Task, kernels, product_of
 from nearbank.runtime.regions import read_by, row_pads, take
 from nearbank.runtime.torch_host import TorchHost
+from nearbank.runtime.torch_timer import CudaTimer
 
 __all__ = ["SegmentTime", "Timer", "gpu_segments", "measure_gpu"]
 
@@ -57,19 +58,22 @@ def gpu_segments(plan: Plan) -> tuple[tuple[Task, ...], ...]:
     return tuple(map(tuple, out))
 
 
-def measure_gpu(plan: Plan, device: PimDevice, timer: Timer, host: TorchHost | None = None) -> tuple[SegmentTime, ...]:
+def measure_gpu(
+    plan: Plan, device: PimDevice, timer: Timer | None = None, host: TorchHost | None = None
+) -> tuple[SegmentTime, ...]:
     """Time every segment of ``plan`` that has anything to compute.
 
     Args:
         plan: whose GPU tasks are run, on numbers of no meaning.
         device: the memory, which says how many partial sums a task of role "sum" adds.
-        timer: on the host's device.
+        timer: on the host's device; CUDA graphs if None.
         host: torch in half precision on a CUDA GPU if None.
 
     Raises:
         InputError: no torch, or no CUDA GPU.
         ModelError: an operator that the torch host has not.
     """
+    timer = CudaTimer() if timer is None else timer
     runner = _Calls(plan, device, TorchHost(plan.graph, "cuda", "float16") if host is None else host)
     out = []
     for tasks in gpu_segments(plan):
