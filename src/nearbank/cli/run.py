@@ -29,6 +29,7 @@ from nearbank.cli.options import (
     options,
 )
 from nearbank.errors import InputError, NearbankError, near_matches
+from nearbank.plan.measure import TorchBench
 from nearbank.report import documents, output, tables
 from nearbank.report.progress import Progress
 
@@ -72,7 +73,7 @@ def run(
         raise InputError("--host", value=host, bound=near_matches(host, HOSTS))
     if measure and host != "torch":
         raise InputError("--measure needs", value=f"--host {host}", bound="--host torch")
-    timer = runtime.CudaTimer() if measure else None  # without a GPU, say so before planning
+    timer = TorchBench().calls_us if measure else None  # without a GPU, say so before planning
     unit, cost = devices.device(device, options(option)), gpu_model(gpu, gpu_clock_mhz)
     network, info = load_model(model, batch, groups)
     feeds = None if no_values else _feeds(network, info, image)

@@ -19,9 +19,9 @@ from nearbank.devices import PimDevice
 from nearbank.errors import PlanError
 from nearbank.pim import compile_product
 from nearbank.plan import Kernel, Part, Plan, Task, kernels, product_of
+from nearbank.plan.measure import TorchBench
 from nearbank.runtime.regions import read_by, row_pads, take
 from nearbank.runtime.torch_host import TorchHost
-from nearbank.runtime.torch_timer import CudaTimer
 
 __all__ = ["SegmentTime", "Timer", "gpu_segments", "measure_gpu"]
 
@@ -66,14 +66,14 @@ def measure_gpu(
     Args:
         plan: whose GPU tasks are run, on numbers of no meaning.
         device: the memory, which says how many partial sums a task of role "sum" adds.
-        timer: on the host's device; CUDA graphs if None.
+        timer: on the host's device; that of `nearbank.plan.measure`, with CUDA graphs, if None.
         host: torch in half precision on a CUDA GPU if None.
 
     Raises:
         InputError: no torch, or no CUDA GPU.
         ModelError: an operator that the torch host has not.
     """
-    timer = CudaTimer() if timer is None else timer
+    timer = TorchBench().calls_us if timer is None else timer
     runner = _Calls(plan, device, TorchHost(plan.graph, "cuda", "float16") if host is None else host)
     out = []
     for tasks in gpu_segments(plan):
