@@ -6,7 +6,7 @@ from nearbank import zoo
 graph = nb.load(zoo.build("mobilenet-v2"), batch=1, name="mobilenet-v2")
 memory = nb.device("newton-gddr6")
 plan = nb.make_plan(graph, memory, nb.gpu("h200"), policy="best", mapping="resident")
-print(f"GPU only {plan.totals.gpu_only_us:.1f} us, planned {plan.totals.planned_us:.1f} us")
+print(f"GPU only {plan.gpu_only_us:.1f} us, planned {plan.planned_us:.1f} us")
 
 for mapping in ("newton++", "resident"):
     layer = nb.time_product(memory, nb.Product(12544, 16, 96), 16, mapping)

@@ -3,7 +3,7 @@
 import nearbank as nb
 graph = nb.load("model.onnx", batch=1)
 plan = nb.make_plan(graph, nb.device("newton-gddr6"), nb.gpu("h200"), policy="best")
-print(plan.totals.speedup)
+print(plan.speedup)
 """
 
 from __future__ import annotations

@@ -242,10 +242,10 @@ def test_policy_best_weighs_convolutions(tmp_path: Path) -> None:
     memory, gpu = nb.device("newton-gddr6"), nb.gpu("h200")
     for shape, launch in (((1, 64, 3, 3), 0.0), ((1, 64, 30, 30), None)):
         graph = nb.load(convolution(tmp_path / "m.onnx", shape=shape, out_channels=32))
-        plan = nb.make_plan(graph, memory, gpu, policy="best", launch_us=launch, charge_sums=False)
+        plan = nb.make_plan(graph, memory, gpu, policy="best", launch_us=launch, join_us=launch, charge_sums=False)
         (layer,) = plan.layers
-        in_memory = plan.system.launch_us + layer.pim_us + plan.system.join_us
-        assert layer.target == ("pim" if in_memory < layer.gpu_us else "gpu")
+        costs = plan.system.launch_us + plan.system.join_us
+        assert layer.target == ("pim" if layer.pim_us + costs < layer.gpu_us else "gpu")
         assert layer.target == ("pim" if shape[2] == 3 else "gpu")
-        assert layer.planned_us == pytest.approx(min(in_memory, layer.gpu_us))
-        assert (plan.gpu_only_us, plan.scope) == (layer.gpu_us, "model")
+        assert plan.planned_us == layer.planned_us == pytest.approx(min(layer.pim_us + costs, layer.gpu_us))
+        assert plan.gpu_only_us == layer.gpu_us

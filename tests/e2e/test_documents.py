@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from importlib.resources import files
 
 import pytest
 
+from nearbank import runtime
 from nearbank.devices import device, names
 from tests.e2e.models import network
 
-RUN = {"model", "device", "gpu", "policy", "batch", "layers", "totals"}
-LAYERS = {"name", "kind", "pixels", "in_channels", "out_channels", "target", "reason", "gpu_us", "pim_us", "pim_cycles",
-          "bound_cycles", "planned_us", "energy_uj", "bus_energy_uj"}  # fmt: skip
+RUN = {"model", "device", "gpu", "policy", "chosen", "scope", "batch", "channels", "mapping", "launch_us", "join_us", "gpu_share",
+       "charge_sums", "layers", "tasks", "totals"}  # fmt: skip
+LAYERS = {"name", "kind", "pixels", "in_channels", "out_channels", "target", "share", "reason", "gpu_us", "gpu_shared_us", "pim_us",
+          "pim_cycles", "bound_cycles", "planned_us", "gpu_note", "nodes", "energy_uj", "bus_energy_uj"}  # fmt: skip
+TASKS = {"name", "kernel", "resource", "role", "axis", "start", "stop", "start_us", "end_us", "cycles", "needs"}
 PARTS = ("activate", "column_read", "mac", "buffer", "bus", "refresh", "background")
-TOTALS = {"gpu_only_us", "planned_us", "speedup", "pointwise_gpu_us", "pointwise_planned_us", "pointwise_speedup",
-          "convolutions_gpu_us", "convolutions_planned_us", "convolutions_speedup", "energy_uj", "bus_energy_uj",
-          "bus_weights_energy_uj", "gpu_layers_bus_energy_uj"}  # fmt: skip
+TOTALS = {"gpu_only_us", "planned_us", "speedup", "proven_us", "proof", "floor_us", "gpu_busy_us", "pim_busy_us", "both_busy_us",
+          "energy_uj", "bus_energy_uj", "bus_weights_energy_uj", "gpu_layers_bus_energy_uj"}  # fmt: skip
 VALUES = {"top1", "top1_reference", "max_abs_error", "relative_l2_error"}
 CATS = {281, 282, 283, 284, 285}
 
@@ -37,42 +40,66 @@ def check_energy(found: dict, *rows: dict) -> None:
         assert found[part] == pytest.approx(math.fsum(row[part] for row in rows))
 
 
+def scaled(row: dict, share: float) -> dict:
+    return {part: share * row[part] for part in PARTS}
+
+
 def check_run(document: dict, *, values: bool) -> None:
     assert set(document) >= RUN | ({"values"} if values else set())
     assert ("values" in document) == values
-    totals, layers = document["totals"], document["layers"]
+    totals, layers, tasks = document["totals"], document["layers"], document["tasks"]
     assert set(totals) >= TOTALS
     for layer in layers:
         assert set(layer) >= LAYERS
-        assert layer["target"] in ("gpu", "pim")
+        mine = [task for task in tasks if task["kernel"] == layer["name"]]
+        on = {task["resource"] for task in mine if task["role"] == "work"}
+        target = layer["target"]
+        assert on == {"gpu", "pim"} if target == "split" else on in ({"gpu"}, {"pim"})
+        assert target in ("split", "pipeline", *on)
+        assert (layer["share"] > 0) == ("pim" in on)
         assert layer["reason"]
         assert layer["gpu_us"] >= 0
-        if layer["target"] == "pim":
-            assert layer["planned_us"] == pytest.approx(layer["pim_us"] + document["launch_us"])
+        lag = document["join_us"] if mine[-1]["resource"] == "pim" else 0.0
+        span = max(t["end_us"] for t in mine) - min(t["start_us"] for t in mine)
+        assert layer["planned_us"] == pytest.approx(span + lag)
+        if layer["pim_cycles"] is not None:
             assert layer["pim_cycles"] >= layer["bound_cycles"] > 0
             clock = device(document["device"]).clock_mhz
             assert layer["pim_us"] == pytest.approx(layer["pim_cycles"] / clock)
-        else:
-            assert layer["planned_us"] == layer["gpu_us"]
         check_energy(layer["bus_energy_uj"])
         assert (layer["energy_uj"] is None) == (layer["pim_cycles"] is None)
-    moved = [layer for layer in layers if layer["target"] == "pim"]
-    stayed = [layer for layer in layers if layer["target"] == "gpu"]
+    for task in tasks:
+        assert set(task) == TASKS
+    check_schedule(document)
+    moved = [layer for layer in layers if layer["share"]]
     check_energy(totals["energy_uj"], *(layer["energy_uj"] for layer in moved))
-    check_energy(totals["bus_energy_uj"], *(layer["bus_energy_uj"] for layer in moved))
-    check_energy(totals["gpu_layers_bus_energy_uj"], *(layer["bus_energy_uj"] for layer in stayed))
+    check_energy(totals["bus_energy_uj"], *(scaled(layer["bus_energy_uj"], layer["share"]) for layer in moved))
+    check_energy(
+        totals["gpu_layers_bus_energy_uj"], *(scaled(layer["bus_energy_uj"], 1 - layer["share"]) for layer in layers)
+    )
     assert totals["bus_weights_energy_uj"]["total"] <= totals["bus_energy_uj"]["total"]
-    points = [layer for layer in layers if layer["kind"] == "pointwise"]
-    convolutions = [layer for layer in layers if layer["kind"] in ("pointwise", "conv", "depthwise")]
-    for key, rows, column in [
-        ("gpu_only_us", layers, "gpu_us"), ("planned_us", layers, "planned_us"),
-        ("pointwise_gpu_us", points, "gpu_us"), ("pointwise_planned_us", points, "planned_us"),
-        ("convolutions_gpu_us", convolutions, "gpu_us"), ("convolutions_planned_us", convolutions, "planned_us"),
-    ]:  # fmt: skip
-        assert totals[key] == pytest.approx(math.fsum(row[column] for row in rows))
+    assert totals["gpu_only_us"] == pytest.approx(math.fsum(row["gpu_us"] for row in layers))
     assert totals["speedup"] == pytest.approx(totals["gpu_only_us"] / totals["planned_us"])
-    if points:
-        assert totals["pointwise_speedup"] == pytest.approx(totals["pointwise_gpu_us"] / totals["pointwise_planned_us"])
+    assert 0 < totals["floor_us"] <= totals["planned_us"]
+    assert 0 < totals["proven_us"] <= totals["planned_us"]
+    assert totals["proof"]
+
+
+def check_schedule(document: dict) -> None:
+    """From the document alone: one thing at a time on each side, and nothing before what it needs."""
+    tasks, totals, lag = document["tasks"], document["totals"], document["join_us"]
+    over = {task["name"]: task for task in tasks}
+    for name in ("gpu", "pim"):
+        mine = sorted((t["start_us"], t["end_us"]) for t in tasks if t["resource"] == name)
+        assert all(two[0] >= one[1] - 1e-9 for one, two in itertools.pairwise(mine))
+        assert totals[f"{name}_busy_us"] == pytest.approx(math.fsum(end - start for start, end in mine))
+    for task in tasks:
+        for need in task["needs"]:
+            joined = lag if (over[need]["resource"], task["resource"]) == ("pim", "gpu") else 0.0
+            assert task["start_us"] >= over[need]["end_us"] + joined - 1e-9
+    ends = [task["end_us"] + (lag if task["resource"] == "pim" else 0.0) for task in tasks]
+    assert totals["planned_us"] == pytest.approx(max(ends))
+    assert totals["both_busy_us"] <= min(totals["gpu_busy_us"], totals["pim_busy_us"])
 
 
 def test_a_photo_through_efficientnet(nearbank, tmp_path):
@@ -86,31 +113,51 @@ def test_a_photo_through_efficientnet(nearbank, tmp_path):
     assert 0 < values["relative_l2_error"] < 0.01
     assert values["max_abs_error"] > 0
     assert sum(layer["target"] == "pim" for layer in document["layers"]) == 34
+    assert (document["chosen"], document["totals"]["both_busy_us"]) == ("pim", 0)
     assert document["layers"][0]["kind"] == "conv"  # the stem, 3 x 3: 27 inputs a pixel
     assert (document["layers"][0]["target"], document["layers"][0]["in_channels"]) == ("pim", 27)
     assert (document["model"], document["policy"], document["batch"]) == ("efficientnet-lite0", "pim", 1)
 
 
-# The default mapping is searched for, which takes seconds: once is enough.
-MAPPED = {"best": (), "pim": ("--mapping", "resident"), "gpu-only": ()}
+POLICIES = ["gpu-only", "newton++", "pim", "best", "split", "pipeline", "auto"]
 
 
-@pytest.mark.parametrize("model", ["mobilenet-v2", "resnet-50"])
-@pytest.mark.parametrize("policy", ["gpu-only", "pim", "best"])
+@pytest.mark.parametrize(
+    ("model", "policy"), [*(("mobilenet-v2", p) for p in POLICIES), ("resnet-50", "pim"), ("resnet-50", "best")]
+)
 def test_plans_without_values(nearbank, tmp_path, model: str, policy: str) -> None:
-    document = written(nearbank, tmp_path / "r.json", "run", model, "--no-values", "--policy", policy, *MAPPED[policy])
+    arguments = ("--no-values", "--policy", policy, "--mapping", "resident", "--gpu", "rtx2060")
+    document = written(nearbank, tmp_path / "r.json", "run", model, *arguments)
     check_run(document, values=False)
-    totals = document["totals"]
-    if policy == "best":
+    totals, layers = document["totals"], document["layers"]
+    assert (document["policy"], document["scope"]) == (policy, "model")
+    if policy != "pim":
         assert totals["planned_us"] <= totals["gpu_only_us"]
-        assert all(layer["planned_us"] <= layer["gpu_us"] for layer in document["layers"])
-    elif policy == "gpu-only":
+    if policy == "gpu-only":
         assert totals["planned_us"] == totals["gpu_only_us"]
         assert totals["speedup"] == 1
-        assert all(layer["target"] == "gpu" and layer["pim_cycles"] is None for layer in document["layers"])
-    else:
-        kinds = {layer["kind"]: layer["target"] for layer in document["layers"]}
+        assert all(layer["target"] == "gpu" and layer["pim_cycles"] is None for layer in layers)
+    elif policy == "pim":
+        kinds = {layer["kind"]: layer["target"] for layer in layers}
         assert (kinds["pointwise"], kinds["conv"], kinds.get("depthwise", "gpu")) == ("pim", "pim", "gpu")
+    elif policy in ("split", "pipeline"):
+        assert any(layer["target"] == policy for layer in layers)
+
+
+@pytest.mark.parametrize("scope", ["pointwise", "convolutions"])
+def test_scopes_count_some_kinds_alone(nearbank, tmp_path, scope: str) -> None:
+    kinds = {"pointwise": {"pointwise"}, "convolutions": {"pointwise", "conv", "depthwise"}}[scope]
+    arguments = ("run", "mobilenet-v2", "--no-values", "--policy", "pim", "--mapping", "resident")
+    document = written(nearbank, tmp_path / "s.json", *arguments, "--scope", scope)
+    whole = written(nearbank, tmp_path / "w.json", *arguments)
+    check_run(document, values=False)
+    assert document["scope"] == scope
+    for part, all_ in zip(document["layers"], whole["layers"], strict=True):
+        counts = part["kind"] in kinds
+        assert part["gpu_us"] == (all_["gpu_us"] if counts else 0)
+        assert part["target"] == (all_["target"] if counts else "gpu")
+    wanted = math.fsum(x["gpu_us"] for x in whole["layers"] if x["kind"] in kinds)
+    assert document["totals"]["gpu_only_us"] == pytest.approx(wanted)
 
 
 def test_batch_and_launch_cost(nearbank, tmp_path):
@@ -123,17 +170,59 @@ def test_batch_and_launch_cost(nearbank, tmp_path):
         assert eight["pixels"] == 8 * first["pixels"]
         if first["pim_cycles"]:
             assert first["pim_cycles"] <= eight["pim_cycles"] <= 8.5 * first["pim_cycles"]
-    free = written(nearbank, tmp_path / "f.json", *arguments, "--launch-us", 0)
-    moved = sum(layer["target"] == "pim" for layer in one["layers"])
-    saved = one["totals"]["planned_us"] - free["totals"]["planned_us"]
+    free = written(nearbank, tmp_path / "f.json", *arguments, "--launch-us", 0, "--join-us", one["join_us"])
+    moved = sum(task["resource"] == "pim" for task in one["tasks"])
+    saved = one["totals"]["pim_busy_us"] - free["totals"]["pim_busy_us"]
     assert saved == pytest.approx(moved * one["launch_us"])
-    assert one["launch_us"] == pytest.approx(1.28, abs=0.01)
+    assert one["launch_us"] == one["join_us"] == pytest.approx(1.28, abs=0.01)
+    # The network is a chain whose layers take turns: what a launch costs, the whole costs.
+    assert one["totals"]["planned_us"] - free["totals"]["planned_us"] == pytest.approx(saved)
+
+
+def test_the_torch_host_computes_the_same(nearbank, tmp_path):
+    model = network(tmp_path / "m.onnx", channels=(8, 40, 24), size=6)
+    arguments = ("run", model, "--policy", "pim", "--mapping", "resident")
+    onnx, torch = (written(nearbank, tmp_path / f"{h}.json", *arguments, "--host", h) for h in ("onnx", "torch"))
+    assert onnx["values"]["relative_l2_error"] == pytest.approx(torch["values"]["relative_l2_error"], rel=1e-3)
+    assert onnx["tasks"] == torch["tasks"]
+    assert "gpu_segments" not in torch
+    assert "--host; got 'jax'" in nearbank(*arguments, "--host", "jax").fails()
+    assert "--measure needs; got '--host onnx'" in nearbank(*arguments, "--measure").fails()
+
+
+def test_segments_are_timed_beside_the_model(nearbank, tmp_path, monkeypatch):
+    class Bench:
+        def calls_us(self, calls) -> float:
+            for call in calls:
+                call()
+            return 7.0 * len(calls)
+
+    measure = runtime.measure_gpu
+    monkeypatch.setattr("nearbank.cli.run.TorchBench", Bench)
+    monkeypatch.setattr(
+        runtime, "measure_gpu",
+        lambda plan, unit, timer: measure(plan, unit, timer, runtime.TorchHost(plan.graph, "cpu", "float16")),
+    )  # fmt: skip
+    model = network(tmp_path / "m.onnx", channels=(8, 40, 24), size=6)
+    arguments = ("run", model, "--policy", "gpu-only", "--host", "torch", "--measure")
+    document = written(nearbank, tmp_path / "r.json", *arguments)
+    assert document["gpu_segments"] == [
+        {
+            "name": "conv0",
+            "tasks": ["conv0", "conv1"],
+            "modelled_us": document["totals"]["planned_us"],
+            "measured_us": 14.0,
+        }
+    ]
+    out = nearbank(*arguments).out
+    (row,) = (line.split() for line in out.splitlines() if line.strip().startswith("conv0") and "14.00" in line)
+    assert row[:2] == ["conv0", "2"]
 
 
 def test_the_same_run_twice_is_the_same_file(nearbank, tmp_path):
     first, second = tmp_path / "1.json", tmp_path / "2.json"
     for path in (first, second):
-        written(nearbank, path, "run", "mobilenet-v2", "--no-values")
+        written(nearbank, path, "run", "mobilenet-v2", "--no-values", "--mapping", "resident", "--gpu", "rtx2060")
     assert first.read_text().replace("1.json", "") == second.read_text().replace("2.json", "")
 
 

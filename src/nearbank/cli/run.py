@@ -31,11 +31,14 @@ from nearbank.cli.options import (
     options,
     use_cache,
 )
-from nearbank.errors import NearbankError
+from nearbank.errors import InputError, NearbankError, near_matches
+from nearbank.plan.measure import TorchBench
 from nearbank.report import documents, output, tables
 from nearbank.report.progress import Progress
 
-__all__ = ["run"]
+__all__ = ["HOSTS", "run"]
+
+HOSTS = ("onnx", "torch")
 
 
 def run(
@@ -53,6 +56,13 @@ def run(
     launch_us: LaunchOption = None,
     join_us: JoinOption = None,
     charge_sums: SumsOption = True,
+    host: Annotated[
+        str, typer.Option("--host", help="What runs the GPU's part of the values: onnx, or torch.")
+    ] = "onnx",
+    measure: Annotated[
+        bool,
+        typer.Option("--measure", help="Also time the GPU's part on this machine's GPU (with --host torch, CUDA)."),
+    ] = False,
     no_values: Annotated[bool, typer.Option("--no-values", help="Plan and time without computing values.")] = False,
     option: OptionOption = None,
     cache: CacheOption = None,
@@ -65,6 +75,11 @@ def run(
     """
     output.check_writable(json)
     use_cache(cache, no_cache)
+    if host not in HOSTS:
+        raise InputError("--host", value=host, bound=near_matches(host, HOSTS))
+    if measure and host != "torch":
+        raise InputError("--measure needs", value=f"--host {host}", bound="--host torch")
+    timer = TorchBench().calls_us if measure else None  # without a GPU, say so before planning
     unit, cost = devices.device(device, options(option)), gpu_model(gpu, gpu_clock_mhz)
     network, info = load_model(model, batch, groups)
     feeds = None if no_values else _feeds(network, info, image)
@@ -78,7 +93,8 @@ def run(
     values = None
     if feeds is not None:
         tick = Progress(f"running {model}")
-        ours = runtime.execute(made, unit, feeds, tick)
+        runner = runtime.TorchHost(network) if host == "torch" else runtime.OnnxHost(network)
+        ours = runtime.execute(made, unit, feeds, tick, runner)
         plain = runtime.reference(network, feeds)
         tick.close()
         first = network.outputs[0].name
@@ -86,7 +102,12 @@ def run(
         tables.print_values(values, _labels(ours[first].shape))
     board = plan.board_energy(made, cost)
     tables.print_plan(made, unit, spent, board)
-    output.write_json(json, documents.plan_document(made, unit, cost, values, spent, board))
+    document = documents.plan_document(made, unit, cost, values, spent, board)
+    if timer is not None:
+        segments = runtime.measure_gpu(made, unit, timer)
+        tables.print_segments(segments)
+        document["gpu_segments"] = documents.segments_document(segments)
+    output.write_json(json, document)
 
 
 def _feeds(network: graph.Graph, info: zoo.ModelInfo | None, image: str) -> dict[str, Any]:

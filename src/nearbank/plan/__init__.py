@@ -8,7 +8,7 @@ from nearbank.plan.floor import floor_us
 from nearbank.plan.gpu import GpuModel, GpuTime, gpu, gpu_names
 from nearbank.plan.kernels import Kernel, Window, kernels
 from nearbank.plan.make import make_plan
-from nearbank.plan.placement import Placement, Stretch, place_weights
+from nearbank.plan.placement import Placement, Stretch, place_plan, place_weights
 from nearbank.plan.sensitivity import Point, Sweep, break_even, sweep
 from nearbank.plan.types import POLICIES, SCOPES, WHOLE, Layer, Part, Plan, System, Task
 
@@ -46,6 +46,7 @@ __all__ = [
     "gpu_names",
     "kernels",
     "make_plan",
+    "place_plan",
     "place_weights",
     "plan_energy",
     "product_of",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 from nearbank.errors import PlanError
@@ -18,22 +19,22 @@ def check_plan(plan: Plan) -> None:
     """Raise unless the plan can be carried out as it stands.
 
     Raises:
-        PlanError: a resource has two tasks at once; a task starts before one it needs is over (and, from memory to GPU, joined); a
+        PlanError: a task has no time, or is in memory without a product; a resource has two tasks at once;
+            a task starts before one it needs is over (and, from memory to GPU, joined); a
             task reads what no task that it needs, directly or through others, has made; a kernel's output is not made, or a part of
             a divided kernel is made twice.
     """
     by_name = {task.name: task for task in plan.tasks}
     if len(by_name) < len(plan.tasks):
         raise PlanError("two tasks of one name", where=plan.graph.name)
-    _check_resources(plan.tasks)
+    everything = {kernel.name: kernel for kernel in kernels(plan.graph)}
     for task in plan.tasks:
+        _check_task(task, everything.get(task.kernel))
         for name in task.needs:
             _check_need(plan, task, by_name.get(name), name)
-    everything = {kernel.name: kernel for kernel in kernels(plan.graph)}
+    _check_resources(plan.tasks)
     done: dict[str, list[Task]] = {name: [] for name in everything}
     for task in plan.tasks:
-        if task.kernel not in done:
-            raise PlanError("a task of no kernel", where=task.name, value=task.kernel)
         done[task.kernel].append(task)
     for name, tasks in done.items():
         _check_covered(everything[name], [task for task in tasks if task.role == "work"])
@@ -42,6 +43,30 @@ def check_plan(plan: Plan) -> None:
     for task in plan.tasks:
         if task.role == "work":
             _check_reads(everything[task.kernel], task, makers, done, before[task.name])
+        else:
+            _check_sum(task, done[task.kernel])
+
+
+def _check_task(task: Task, kernel: Kernel | None) -> None:
+    if kernel is None:
+        raise PlanError("a task of no kernel", where=task.name, value=task.kernel)
+    if not (0 <= task.start_us <= task.end_us and math.isfinite(task.end_us)):
+        raise PlanError(
+            "no time", where=task.name, value=f"{task.start_us} to {task.end_us}", bound="0 <= start <= end"
+        )
+    if task.part.axis != "whole" and task.part.size < 1:
+        raise PlanError("an empty part", where=task.name, value=str(task.part))
+    in_memory = task.resource == "pim"
+    if in_memory and (kernel.work is None or task.role == "sum"):
+        raise PlanError("cannot be in memory", where=task.name, value=kernel.reason or task.role)
+    if in_memory != bool(task.mapping):
+        raise PlanError("in memory with a mapping, or on the GPU without", where=task.name, value=task.mapping)
+
+
+def _check_sum(task: Task, kernel: Sequence[Task]) -> None:
+    """A sum adds what one task in memory read out, and needs it."""
+    if not any(t.name in task.needs and t.part == task.part and t.resource == "pim" for t in kernel):
+        raise PlanError("adds what nothing made", where=task.name, value=task.needs)
 
 
 def _check_resources(tasks: Sequence[Task]) -> None:
@@ -82,7 +107,9 @@ def _check_covered(kernel: Kernel, tasks: Sequence[Task]) -> None:
             raise PlanError(
                 "parts leave a gap or overlap", where=kernel.name, value=f"{axis} {start}", bound=f"{axis} {at}"
             )
-        at = max(at, stop)
+        if stop <= at:
+            raise PlanError("made twice", where=kernel.name, value=f"{axis} {start} to {stop}")
+        at = stop
     if at != kernel.extent(axis):
         raise PlanError("parts end early", where=kernel.name, value=at, bound=f"{kernel.extent(axis)} {axis}")
 

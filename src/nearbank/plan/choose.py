@@ -1,9 +1,10 @@
 """Which parts of which kernel are made where: exact over sequences of blocks, then improved over the whole graph.
 
 Blocks are single kernels (on the GPU, in memory, divided over both) and chains in stages. Dynamic programming finds the sequence
-with the least sum of the blocks' own times: optimal among plans in which a block starts when the one before is over. Dispatching
-all tasks of the result at once, without those walls, can only be shorter; single decisions are then changed as long as that
-shortens the whole, which finds what branches of a graph can do at the same time.
+of least time: optimal among plans in which a block starts when the one before is over. Over means joined, but to a block that
+begins in memory, which sees what memory made at once. Dispatching all tasks of the result together, without those walls, can only
+be shorter; single decisions are then changed as long as that shortens the whole, which finds what branches of a graph can do at the
+same time.
 """
 
 from __future__ import annotations
@@ -36,10 +37,23 @@ class Rules:
 
 @dataclass(frozen=True)
 class _Block:
+    """Kernels ``first`` to ``last``: ``us`` until the GPU sees all, ``memory_us`` until the memory does."""
+
     first: int
     last: int
     shares: tuple[tuple[Share, ...], ...]
     us: float
+    memory_us: float
+
+    @property
+    def key(self) -> tuple[int, int, tuple[tuple[Share, ...], ...]]:
+        """What it does, whatever that takes."""
+        return self.first, self.last, self.shares
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it begins in memory alone, so that it need not wait for a join."""
+        return self.first == self.last and all(resource == "pim" for resource, _ in self.shares[0])
 
 
 def options(kernel: Kernel, costs: Costs, rules: Rules) -> list[tuple[tuple[Share, ...], float]]:
@@ -65,9 +79,13 @@ def choose(
     for kernel in kernels:
         tick(kernel.name)
         single.append(options(kernel, costs, rules))
-    blocks = [_Block(i, i, (found[0][0],), found[0][1]) for i, found in enumerate(single)]
-    if rules.chains:
-        blocks = _with_chains(kernels, costs, single, blocks, tick)
+    blocks = [
+        _single(i, kernels[i], option, costs)
+        for i, found in enumerate(single)
+        for option in (found if rules.improve else found[:1])
+    ]
+    chained = list(_candidates(kernels, costs, single)) if rules.chains else []
+    blocks = _cheapest(kernels, costs, blocks, chained, tick)
     decision: dict[str, tuple[Share, ...]] = {}
     for block in blocks:
         for kernel, shares in zip(kernels[block.first : block.last + 1], block.shares, strict=True):
@@ -75,31 +93,33 @@ def choose(
     return _improved(kernels, costs, single, decision, tick) if rules.improve else decision
 
 
-def _alone(kernels: Sequence[Kernel], decision: Decision, costs: Costs, *, rough: bool = False) -> float:
+def _alone(kernels: Sequence[Kernel], decision: Decision, costs: Costs) -> float:
     join = costs.system.join_us
-    return span(dispatch(drafts(kernels, decision, costs, rough=rough), join), join)
+    return span(dispatch(drafts(kernels, decision, costs), join), join)
 
 
-def _with_chains(
-    kernels: Sequence[Kernel], costs: Costs, single: list[list[tuple[tuple[Share, ...], float]]], blocks: list[_Block],
-    tick: Callable[[str], None],
-) -> list[_Block]:  # fmt: skip
-    """The best sequence with chains: candidates by estimate, those chosen timed exactly, until all that are chosen are exact."""
-    candidates = list(_candidates(kernels, costs, single))
-    exact: dict[tuple[int, int, tuple[tuple[Share, ...], ...]], float] = {}
+def _single(number: int, kernel: Kernel, option: tuple[tuple[Share, ...], float], costs: Costs) -> _Block:
+    tasks = dispatch(drafts([kernel], {kernel.name: option[0]}, costs), costs.system.join_us)
+    return _Block(number, number, (option[0],), option[1], span(tasks))
+
+
+def _cheapest(
+    kernels: Sequence[Kernel], costs: Costs, blocks: list[_Block], candidates: list[_Block], tick: Callable[[str], None]
+) -> list[_Block]:
+    """The best sequence: candidates by estimate, those chosen timed exactly, until all that are chosen are exact."""
+    exact: dict[tuple[int, int, tuple[tuple[Share, ...], ...]], _Block] = {}
     while True:
         best = _sequence(len(kernels), [*blocks, *candidates])
-        unknown = [b for b in best if b.last > b.first and (b.first, b.last, b.shares) not in exact]
+        unknown = [b for b in best if b.last > b.first and b.key not in exact]
         if not unknown:
             return best
         for block in unknown:
             tick(kernels[block.first].name)
             chain = kernels[block.first : block.last + 1]
             decision = {k.name: shares for k, shares in zip(chain, block.shares, strict=True)}
-            exact[block.first, block.last, block.shares] = _alone(chain, decision, costs)
-        candidates = [
-            _Block(b.first, b.last, b.shares, exact.get((b.first, b.last, b.shares), b.us)) for b in candidates
-        ]
+            tasks = dispatch(drafts(chain, decision, costs), costs.system.join_us)
+            exact[block.key] = _Block(*block.key, span(tasks, costs.system.join_us), span(tasks))
+        candidates = [exact.get(b.key, b) for b in candidates]
 
 
 def _candidates(
@@ -119,9 +139,10 @@ def _candidates(
                 if busiest >= (best.us if best else apart):
                     break  # more stages only add to the work of each side
                 decision = {k.name: s for k, s in zip(chain, shares, strict=True)}
-                us = _alone(chain, decision, costs, rough=True)
+                tasks = dispatch(drafts(chain, decision, costs, rough=True), costs.system.join_us)
+                us = span(tasks, costs.system.join_us)
                 if us < (best.us if best else apart):
-                    best = _Block(first, last, shares, us)
+                    best = _Block(first, last, shares, us, span(tasks))
             if best is not None:
                 yield best
 
@@ -160,17 +181,29 @@ def _sequence(count: int, blocks: Iterable[_Block]) -> list[_Block]:
     ending: dict[int, list[_Block]] = {}
     for block in blocks:
         ending.setdefault(block.last, []).append(block)
-    best: list[tuple[float, int, _Block | None]] = [(0.0, 0, None)]
+    start = (0.0, 0, None)
+    # For each length covered: the best as the GPU sees it, and as the memory does.
+    best: list[dict[bool, tuple[float, int, _Block | None]]] = [{False: start, True: start}]
     for last in range(count):
-        found = [(best[b.first][0] + b.us, best[b.first][1] + 1, b) for b in ending[last]]
-        best.append(min(found, key=lambda item: (item[0], item[1])))
+        found: dict[bool, tuple[float, int, _Block | None]] = {}
+        for to_memory in (False, True):
+            options = (
+                (
+                    best[b.first][b.in_memory][0] + (b.memory_us if to_memory else b.us),
+                    best[b.first][b.in_memory][1] + 1,
+                    b,
+                )
+                for b in ending[last]
+            )
+            found[to_memory] = min(options, key=lambda item: (item[0], item[1]))
+        best.append(found)
     out: list[_Block] = []
-    at = count
+    at, to_memory = count, False
     while at:
-        chosen = best[at][2]
+        chosen = best[at][to_memory][2]
         assert chosen is not None
         out.append(chosen)
-        at = chosen.first
+        at, to_memory = chosen.first, chosen.in_memory
     return out[::-1]
 
 

@@ -1,8 +1,8 @@
 """The schedule proved: constraint programming over everything that single kernels may do, any order, both resources exclusive.
 
 The model's plans are those in which each kernel is whole on the GPU, whole in memory, or divided at the ratio found for it, and
-each run of kernels that was cut in stages keeps them or is undivided. Where a graph is a chain, nothing can overlap but what the
-decisions say, and the dynamic programme of `choose` is itself the proof. Times are whole nanoseconds, rounded down.
+each run of kernels that was cut in stages keeps them or is undivided. Where a graph is a chain of undivided kernels nothing can
+overlap, and the dynamic programme of `choose` is itself the proof. Times are whole nanoseconds, rounded down.
 """
 
 from __future__ import annotations
@@ -63,11 +63,10 @@ def prove(
     limit = max(task.end_us + (costs.system.join_us if task.resource == "pim" else 0.0) for task in known)
     horizon = int(limit * _NS) + 1
     hints = {task.name: int(task.start_us * _NS) for task in known}
-    ends: dict[str, Any] = {}
+    seen: dict[str, dict[str, Any]] = {"gpu": {}, "pim": {}}
     chosen: dict[tuple[str, int], tuple[Any, tuple[Share, ...]]] = {}
     lanes: dict[str, list[Any]] = {"gpu": [], "pim": []}
     makers = {t: kernel.name for kernel in kernels for node in kernel.nodes for t in node.outputs}
-    join = int(costs.system.join_us * _NS)
     staged = _staged(kernels, decision)
     flags_of_runs = {run: model.new_bool_var(f"stages {run}") for run in set(staged.values())}
     for flag in flags_of_runs.values():
@@ -75,49 +74,45 @@ def prove(
     tasks = {draft.name: draft for draft in drafts(kernels, decision, costs)}
     starts: dict[str, tuple[Any, Draft]] = {}
     for kernel in kernels:
-        begin = model.new_int_var(0, horizon, f"{kernel.name} begins")
-        end = model.new_int_var(0, horizon, f"{kernel.name} ends")
-        mine = [task for task in known if task.kernel == kernel.name]
-        model.add_hint(begin, min(int(task.start_us * _NS) for task in mine))
-        over = (int((t.end_us + (costs.system.join_us if t.resource == "pim" else 0.0)) * _NS) for t in mine)
-        model.add_hint(end, max(over))
-        before = [ends[name] for name in dict.fromkeys(makers[t] for t in kernel.sources if t in makers)]
+        name, sources = kernel.name, list(dict.fromkeys(makers[t] for t in kernel.sources if t in makers))
+        mine = [task for task in known if task.kernel == name]
+        for resource, found in seen.items():
+            found[name] = model.new_int_var(0, horizon, f"{name} seen by {resource}")
+            lag = costs.system.join_us if resource == "gpu" else 0.0
+            model.add_hint(
+                found[name], max(int((t.end_us + (lag if t.resource == "pim" else 0.0)) * _NS) for t in mine)
+            )
         flags = []
-        for number, shares in enumerate(choices[kernel.name]):
-            flag = model.new_bool_var(f"{kernel.name} {number}")
+        for number, shares in enumerate(choices[name]):
+            flag = model.new_bool_var(f"{name} {number}")
             flags.append(flag)
-            chosen[kernel.name, number] = flag, shares
-            model.add_hint(flag, shares == decision[kernel.name])
-            for other in before:
-                model.add(begin >= other).only_enforce_if(flag)
-            own = {draft.name: draft for draft in drafts([kernel], {kernel.name: shares}, costs)}
-            at = hints if shares == decision[kernel.name] else {}
-            _add_tasks(model, lanes, own, flag, begin, end, horizon, join, {}, at)
-        if kernel.name in staged:
-            run = staged[kernel.name]
+            chosen[name, number] = flag, shares
+            model.add_hint(flag, shares == decision[name])
+            own = {draft.name: draft for draft in drafts([kernel], {name: shares}, costs)}
+            at = hints if shares == decision[name] else {}
+            _add_tasks(model, lanes, own, flag, sources, name, seen, horizon, join, {}, at)
+        if name in staged:
+            run = staged[name]
             flag = flags_of_runs[run]
             flags.append(flag)
-            chosen[kernel.name, -1] = flag, decision[kernel.name]
-            own = {name: draft for name, draft in tasks.items() if draft.kernel == kernel.name}
-            inside = {name: found for name, found in starts.items() if staged[found[1].kernel] == run}
-            outside = [
-                ends[n] for n in dict.fromkeys(makers[t] for t in kernel.sources if t in makers) if staged.get(n) != run
-            ]
-            for other in outside:
-                model.add(begin >= other).only_enforce_if(flag)
-            starts.update(_add_tasks(model, lanes, own, flag, begin, end, horizon, join, inside, hints))
+            chosen[name, -1] = flag, decision[name]
+            own = {n: draft for n, draft in tasks.items() if draft.kernel == name}
+            inside = {n: found for n, found in starts.items() if staged[found[1].kernel] == run}
+            outside = [n for n in sources if staged.get(n) != run]
+            starts.update(_add_tasks(model, lanes, own, flag, outside, name, seen, horizon, join, inside, hints))
         model.add_exactly_one(flags)
-        ends[kernel.name] = end
     for lane in lanes.values():
         model.add_no_overlap(lane)
     makespan = model.new_int_var(0, horizon, "makespan")
-    model.add_max_equality(makespan, list(ends.values()))
+    model.add_max_equality(makespan, list(seen["gpu"].values()))
     model.minimize(makespan)
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = 0
     solver.parameters.max_deterministic_time = _EFFORT  # not seconds: the same answer on any machine
     status = solver.solve(model)
+    if status == cp_model.INFEASIBLE:  # what is known, all on a GPU that keeps its bandwidth, cannot be reached
+        return Proof(limit, None, "constraint programming, optimal")
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return Proof(max(solver.best_objective_bound, 0.0) / _NS, None, "constraint programming, stopped early")
     found = {name: shares for (name, _), (flag, shares) in chosen.items() if solver.value(flag)}
@@ -141,10 +136,12 @@ def _staged(kernels: Sequence[Kernel], decision: Decision) -> dict[str, int]:
 
 
 def _add_tasks(
-    model: Any, lanes: dict[str, list[Any]], tasks: Mapping[str, Draft], flag: Any, begin: Any, end: Any, horizon: int, join: int,
-    inside: Mapping[str, tuple[Any, Draft]], hints: Mapping[str, int],
+    model: Any, lanes: dict[str, list[Any]], tasks: Mapping[str, Draft], flag: Any, sources: Sequence[str], kernel: str,
+    seen: Mapping[str, Mapping[str, Any]], horizon: int, join: int, inside: Mapping[str, tuple[Any, Draft]],
+    hints: Mapping[str, int],
 ) -> dict[str, tuple[Any, Draft]]:  # fmt: skip
-    """Optional intervals of ``tasks``, behind those of ``inside`` and of each other that they need; name -> (start, draft)."""
+    """Optional intervals of a kernel's ``tasks``: behind all of the kernels ``sources``, each as the task's side sees it, and
+    behind those of ``inside`` and of each other that they need; name -> (start, draft)."""
     out: dict[str, tuple[Any, Draft]] = {}
     for draft in tasks.values():
         length = int(draft.us * _NS)
@@ -153,12 +150,15 @@ def _add_tasks(
         lanes[draft.resource].append(model.new_optional_interval_var(start, length, stop, flag, draft.name))
         model.add_hint(start, hints.get(draft.name, 0))
         model.add_hint(stop, hints.get(draft.name, 0) + length)
-        model.add(start >= begin).only_enforce_if(flag)
+        for name in sources if draft.role == "work" else ():
+            model.add(start >= seen[draft.resource][name]).only_enforce_if(flag)
         for name in draft.needs:
             found = out.get(name) or inside.get(name)
             if found is not None:
-                lag = join if found[1].resource == "pim" and draft.resource == "gpu" else 0
+                lag = join if (found[1].resource, draft.resource) == ("pim", "gpu") else 0
                 model.add(start >= found[0] + int(found[1].us * _NS) + lag).only_enforce_if(flag)
         out[draft.name] = start, draft
-        model.add(end >= stop + (join if draft.resource == "pim" else 0)).only_enforce_if(flag)
+        for resource, ends in seen.items():
+            lag = join if (draft.resource, resource) == ("pim", "gpu") else 0
+            model.add(ends[kernel] >= stop + lag).only_enforce_if(flag)
     return out

@@ -110,14 +110,18 @@ def _window(
         if len(first.input_shapes[0]) != 4 or a.get("ceil_mode", 0) or len(sources) != 1:
             return None, ()
         window = Window((a["kernel_shape"][0] - 1) * a["dilations"][0] + 1, a["strides"][0], a["pads"][0])
+        if max(a["pads"][0], a["pads"][2]) >= window.reach:
+            return None, ()  # some rows would be made of padding alone, from no row of the input
         behind, banded = nodes[1:], (first.inputs[0],)
     for node in behind:
         if node.op_type not in _ELEMENTWISE or node.output_shapes[0] != shape:
             return None, ()
         for name, size in zip(node.inputs, node.input_shapes, strict=True):
             rows = size[-2] if len(size) >= 2 else 1
-            if rows not in (1, shape[2]) or (rows != 1 and name in node.constants):
+            if rows not in (1, shape[2]) or (rows != 1 and (name in node.constants or len(size) != 4)):
                 return None, ()
+            if name in node.constants and len(size) == 4 and size[0] != 1:
+                return None, ()  # a constant with images of its own
     if shape[2] == 1:
         banded = sources if first.op_type == "Conv" or first.op_type in _POOLS else ()
     return window, banded

@@ -17,7 +17,7 @@ from nearbank.plan.floor import floor_us
 from nearbank.plan.gpu import GpuModel
 from nearbank.plan.kernels import Kernel, kernels
 from nearbank.plan.layers import layer
-from nearbank.plan.types import POLICIES, SCOPES, Plan, System, Task
+from nearbank.plan.types import POLICIES, SCOPES, Plan, Resource, System, Task
 
 __all__ = ["make_plan"]
 
@@ -95,10 +95,10 @@ class _Maker:
         return self._made(policy, policy, _RULES[policy])
 
     def auto(self) -> Plan:
-        """The shortest of all policies' plans and of what all means together give, with the proof of the latter."""
-        found = [self._made("auto", name, rules) for name, rules in _RULES.items()]
+        """The shortest of all policies' plans and of what all means together give."""
         everything = self._made("auto", "everything", _EVERYTHING)
-        best = min([*found, everything], key=lambda plan: plan.planned_us)
+        found = [everything, *(self._made("auto", name, rules) for name, rules in _RULES.items())]
+        best = min(found, key=lambda plan: plan.planned_us)
         return replace(best, proven_us=min(everything.proven_us, best.planned_us), proof=everything.proof)
 
     def _costs(self, policy: str) -> Costs:
@@ -133,13 +133,15 @@ class _Maker:
         self, costs: Costs, rules: Rules, decision: Decision, tasks: list[Task]
     ) -> tuple[Decision, list[Task], float, str]:
         """A better plan if the proof finds one, a bound on all schedules of its kind, and how that was found."""
-        join = self.system.join_us
+        join = costs.system.join_us
         planned = span(tasks, join)
-        if is_chain(self.kernels):
-            return decision, tasks, planned, "dynamic programming over a chain, optimal"
         if not rules.improve:
-            return decision, tasks, planned, "each kernel decided for itself"
+            return decision, tasks, min(_least(tasks, join), planned), "these tasks' longest path, or their busier side"
         choices = {k.name: [shares for shares, _ in options(k, costs, rules)] for k in self.kernels}
+        if is_chain(self.kernels) and not any(
+            len(shares) > 1 for found in (*choices.values(), decision.values()) for shares in found
+        ):
+            return decision, tasks, planned, "dynamic programming over a chain, optimal"
         proof = prove(self.kernels, costs, choices, decision, tasks)
         if proof is None:
             return decision, tasks, min(floor_us(self.kernels, costs), planned), "floor: OR-tools is not installed"
@@ -148,6 +150,19 @@ class _Maker:
             if span(better, join) < planned * (1 - 1e-9):
                 decision, tasks, planned = proof.decision, better, span(better, join)
         return decision, tasks, min(proof.bound_us, planned), proof.method
+
+
+def _least(tasks: Sequence[Task], join_us: float) -> float:
+    """What no schedule of these tasks undercuts: their longest path with its joins, and the work of either side."""
+    seen: dict[str, dict[Resource, float]] = {}
+    busy: dict[Resource, float] = {"gpu": 0.0, "pim": 0.0}
+    for task in tasks:
+        end = max((seen[name][task.resource] for name in task.needs), default=0.0) + task.us
+        seen[task.name] = {"pim": end, "gpu": end + (join_us if task.resource == "pim" else 0.0)}
+        busy[task.resource] += task.us
+    return (
+        max(busy.values(), default=0.0) if not seen else max(*busy.values(), *(found["gpu"] for found in seen.values()))
+    )
 
 
 def _timed(everything: Sequence[Kernel], decision: Decision, costs: Costs) -> list[Task]:

@@ -50,6 +50,8 @@ def stages(
         halo: what becomes of rows that two stages need.
     """
     images = chain[-1].extent("images")
+    if any(kernel.extent("images") != images for kernel in chain):
+        return None
     if images >= count:
         cuts = [images * i // count for i in range(count + 1)]
         bands = tuple(Part("images", a, b) for a, b in itertools.pairwise(cuts))

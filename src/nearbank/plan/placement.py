@@ -1,7 +1,8 @@
 """Where the weights of a plan lie: rows of every channel's banks, one stretch a program, none overlapping, capacity checked.
 
 Weights are loaded once, before the first run. Tasks whose programs want the same weights in the same arrangement share a stretch
-(the stages of a chain, mostly); the same weights wanted in another arrangement are a replica.
+(the stages of a chain, mostly); the same weights wanted in another arrangement are a replica. Where the pixels of a product are
+dealt over channels, each of these channels has the weights, too.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from dataclasses import dataclass
 
 from nearbank.devices import PimDevice
 from nearbank.errors import Infeasible
-from nearbank.pim import Compiled, Tile
+from nearbank.pim import Compiled, Tile, compile_product
+from nearbank.plan.costs import product_of
+from nearbank.plan.kernels import kernels
+from nearbank.plan.types import Plan
 
-__all__ = ["Placement", "Stretch", "place_weights"]
+__all__ = ["Placement", "Stretch", "place_plan", "place_weights"]
 
 
 @dataclass(frozen=True)
@@ -30,19 +34,41 @@ class Stretch:
 @dataclass(frozen=True)
 class Placement:
     """All stretches, by channel and row. ``weight_bytes`` as the banks hold them, padding to whole columns included, replicas
-    too; ``replicas`` counts stretches whose weights stand elsewhere in their channel too; ``load_us`` to write all over the
-    memory's bus, the channels at the same time."""
+    and every channel's copy too; ``once_bytes``, if each column stood but once; ``replicas`` counts stretches whose weights stand
+    elsewhere in their channel too; ``load_us`` to write all over the memory's bus, the channels at the same time."""
 
     stretches: tuple[Stretch, ...]
     rows_used: int
     rows_there: int
     weight_bytes: int
+    once_bytes: int
     replicas: int
     load_us: float
 
 
+def place_plan(plan: Plan, device: PimDevice) -> Placement:
+    """The weights of all tasks in memory, in their order; a range of a kernel's output channels counts as a kernel of its own.
+
+    Raises:
+        Infeasible: a channel's banks have too few rows for all of them together.
+    """
+    known = {kernel.name: kernel for kernel in kernels(plan.graph)}
+    return place_weights(
+        device,
+        (
+            (
+                task.name,
+                f"{task.kernel}, {task.part}" if task.part.axis == "channels" else task.kernel,
+                compile_product(device, product_of(known[task.kernel], task.part), plan.system.channels, task.mapping),
+            )
+            for task in plan.tasks
+            if task.resource == "pim"
+        ),
+    )
+
+
 def place_weights(device: PimDevice, programs: Iterable[tuple[str, str, Compiled]]) -> Placement:
-    """Place the weights of (task, kernel, program), first come first served.
+    """Place the weights of (task, kernel, program), first come first served. One kernel, one matrix of weights.
 
     Raises:
         Infeasible: a channel's banks have too few rows.
@@ -53,7 +79,9 @@ def place_weights(device: PimDevice, programs: Iterable[tuple[str, str, Compiled
     stretches: list[Stretch] = []
     holders: dict[tuple[str, int], int] = {}
     columns: dict[int, int] = {}
+    once: dict[str, int] = {}
     for task, kernel, compiled in programs:
+        once[kernel] = compiled.product.groups(device) * compiled.product.chunks(device)
         for channel, tiles in sorted(compiled.tiles.items()):
             rows = max((t.row for t in tiles), default=-1) + 1
             if not rows:
@@ -80,6 +108,7 @@ def place_weights(device: PimDevice, programs: Iterable[tuple[str, str, Compiled
         rows_used=max(at.values(), default=0),
         rows_there=sizes.rows,
         weight_bytes=sum(columns.values()) * sizes.banks * sizes.column_bytes,
+        once_bytes=sum(once.values()) * sizes.banks * sizes.column_bytes,
         replicas=_replicas(holders),
         load_us=max(columns.values(), default=0) * sizes.banks * burst_us,
     )

@@ -171,9 +171,9 @@ class Plan:
 
     @property
     def planned_us(self) -> float:
-        """When the last task is over, and the GPU can see it."""
-        join = self.system.join_us
-        return max((task.end_us + (join if task.resource == "pim" else 0.0) for task in self.tasks), default=0.0)
+        """When the GPU sees the end of the last task."""
+        lag = {"gpu": 0.0, "pim": self.system.join_us}
+        return max((task.end_us + lag[task.resource] for task in self.tasks), default=0.0)
 
     def busy_us(self, resource: Resource) -> float:
         """How long a resource has work."""

@@ -12,10 +12,18 @@ from nearbank.devices import PimDevice
 from nearbank.pim import LayerTiming
 from nearbank.plan import BoardEnergy, Explanation, GpuModel, Plan, PlanEnergy, Sweep
 from nearbank.reproduce import Row
-from nearbank.runtime import Values
+from nearbank.runtime import SegmentTime, Values
 from nearbank.sim.energy import Energy
 
-__all__ = ["explain_document", "layer_document", "plan_document", "rows_document", "sweep_document", "traces_document"]
+__all__ = [
+    "explain_document",
+    "layer_document",
+    "plan_document",
+    "rows_document",
+    "segments_document",
+    "sweep_document",
+    "traces_document",
+]
 
 
 def _origin(device: PimDevice) -> dict[str, Any]:
@@ -73,6 +81,14 @@ def plan_document(
     return document | {
         "origin": _origin(device) | {"gpu_source": gpu.source, "gpu_date": gpu.date, "gpu_versions": gpu.versions}
     }
+
+
+def segments_document(segments: Sequence[SegmentTime]) -> list[dict[str, Any]]:
+    """Of `nearbank run --measure`: runs of GPU tasks, modelled and measured."""
+    return [
+        {"name": s.name, "tasks": list(s.tasks), "modelled_us": s.modelled_us, "measured_us": s.measured_us}
+        for s in segments
+    ]
 
 
 def layer_document(

@@ -11,7 +11,7 @@ from rich.table import Table
 from nearbank.devices import PimDevice
 from nearbank.pim import LayerTiming
 from nearbank.plan import BoardEnergy, Plan, PlanEnergy
-from nearbank.runtime import Values
+from nearbank.runtime import SegmentTime, Values
 from nearbank.sim.energy import Energy
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "print_devices",
     "print_layer",
     "print_plan",
+    "print_segments",
     "print_traces",
     "print_values",
     "table",
@@ -155,6 +156,21 @@ def _print_plan_energy(energy: PlanEnergy, board: BoardEnergy | None, device: Pi
             f"{board.alone:.0f} uJ on the GPU alone ({total / board.alone - 1:+.0%}; power by load, see README)"
         )
     out.print(_origin(device))
+
+
+def print_segments(segments: Sequence[SegmentTime]) -> None:
+    """The GPU's part of a plan: modelled, and measured on this machine."""
+    rows = table("GPU segment from", "tasks", "modelled us", "measured us", "ratio", left=("GPU segment from",))
+
+    def row(name: str, tasks: int, modelled: float, measured: float) -> None:
+        ratio = f"{measured / modelled:.2f}" if modelled else ""
+        rows.add_row(name, str(tasks), f"{modelled:.2f}", f"{measured:.2f}", ratio)
+
+    for s in segments:
+        row(s.name, len(s.tasks), s.modelled_us, s.measured_us)
+    total = (sum(len(s.tasks) for s in segments), sum(s.modelled_us for s in segments))
+    row("all", *total, sum(s.measured_us for s in segments))
+    console().print(rows)
 
 
 def print_values(values: Values, labels: Sequence[str] | None) -> None:

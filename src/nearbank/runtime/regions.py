@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
 
-from nearbank.graph import Gather
+from nearbank.graph import Gather, Graph, Node
 from nearbank.plan import Kernel, Part
 
-__all__ = ["Region", "gather_of", "output_slices", "region", "take"]
+__all__ = ["Region", "gather_of", "output_slices", "read_by", "region", "row_pads", "take"]
 
 Array = NDArray[Any]
 Slices = tuple[slice, ...]
@@ -32,6 +33,24 @@ def region(kernel: Kernel, part: Part, rows: int) -> Region:
     assert window is not None
     first, stop = window.first(part.start), window.stop(part.stop - 1)
     return Region(max(first, 0), min(stop, rows), max(-first, 0), max(stop - rows, 0))
+
+
+def read_by(nodes: Sequence[Node]) -> tuple[str, ...]:
+    """The tensors that ``nodes`` read and do not make, weights left out."""
+    own = {tensor for node in nodes for tensor in (*node.outputs, *node.constants)}
+    return tuple(dict.fromkeys(tensor for node in nodes for tensor in node.inputs if tensor not in own))
+
+
+def row_pads(graph: Graph, kernel: Kernel, part: Part, nodes: Sequence[Node]) -> tuple[int, int] | None:
+    """Rows of padding above and below that the first of ``nodes``, some or all of a kernel's, adds for a part that is a band;
+    None for the whole."""
+    if part.axis not in ("rows", "images"):
+        return None
+    if part.axis == "rows" and nodes[0] is kernel.nodes[0]:
+        found = region(kernel, part, graph.shape(kernel.banded[0])[2])
+        return found.above, found.below
+    pads = nodes[0].attributes.get("pads", (0, 0, 0, 0))
+    return pads[0], pads[2]
 
 
 def take(kernel: Kernel, part: Part, tensor: str, value: Array) -> Array:

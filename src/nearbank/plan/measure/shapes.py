@@ -6,11 +6,11 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nearbank import zoo
 from nearbank.graph import load
 from nearbank.plan.measure.asked import graph_kernels
 from nearbank.plan.measure.kernels import ConvKernel, GapKernel, Kernel, MapKernel, MatmulKernel
 from nearbank.plan.measure.torch_kernels import MAPS
+from nearbank.zoo import build, names
 
 __all__ = ["Shapes", "network_kernels", "shapes"]
 
@@ -43,7 +43,7 @@ def shapes(*, quick: bool = False) -> Shapes:
     grid = (MatmulKernel(*sizes) for sizes in itertools.product(pixels, channels, channels))
     images = list(itertools.product(_BATCHES[::step], channels, _HEIGHTS[::step]))
     narrow = itertools.product(_BATCHES[::step], _DEPTHWISE_CHANNELS[::step], _HEIGHTS[::step])
-    models = ("mobilenet-v2",) if quick else zoo.names()
+    models = ("mobilenet-v2",) if quick else names()
     networks = {(m, b): k for m in models for b, k in network_kernels(m, _BATCHES[::step])}
     return Shapes(
         grid=tuple(k for k in grid if k.pixels * max(k.in_channels, k.out_channels) <= 4 * _MAX_ELEMENTS),
@@ -62,7 +62,7 @@ def shapes(*, quick: bool = False) -> Shapes:
 
 def network_kernels(model: str, batches: tuple[int, ...] = _BATCHES) -> Iterator[tuple[int, tuple[Kernel, ...]]]:
     """(batch, kernels in the order they run) of a built-in network."""
-    built = zoo.build(model, weights="random")
+    built = build(model, weights="random")
     for batch in batches:
         yield batch, graph_kernels(load(built, batch=batch, name=model))
 

@@ -1,11 +1,12 @@
 """Carries out a plan on real tensors, task by task in its order: the memory's tasks through their programs, the GPU's on a host.
 
 What a task makes is written into the kernel's output at its place, and nothing else is: outputs start as NaN, so that whatever a
-wrong plan reads too early, or never makes, shows in the result.
+wrong plan reads too early, or never makes, shows in the result. A tensor is let go when the last task that reads it is over.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nearbank.devices import PimDevice
-from nearbank.errors import InputError, PlanError
+from nearbank.errors import InputError, PlanError, near_matches
 from nearbank.graph import Graph, MatMul
 from nearbank.pim import NO_EPILOGUE, bias_in_memory, compile_product
 from nearbank.plan import Kernel, Part, Plan, Task, blocks_of, kernels, product_of
 from nearbank.runtime.host import Host, OnnxHost, run_model
-from nearbank.runtime.regions import gather_of, output_slices, region, take
+from nearbank.runtime.regions import gather_of, output_slices, read_by, row_pads, take
 from nearbank.sim import play_values
 
 __all__ = ["execute", "reference"]
@@ -46,10 +47,13 @@ def execute(
         host: does the GPU's part; ONNX Runtime in float32 if None.
 
     Raises:
-        InputError: a feed of another name, shape or type than the graph's inputs.
+        InputError: a feed of another name, shape or type than the graph's inputs; another memory than the plan's.
         ModelError: nodes that the host cannot run.
+        PlanError: a task reads what no task before it has made.
     """
     _check(plan.graph, feeds)
+    if device.name != plan.system.device:
+        raise InputError("another memory than the plan was made for", value=device.name, bound=plan.system.device)
     runner = _Runner(plan, device, feeds, OnnxHost(plan.graph) if host is None else host)
     for task in plan.tasks:
         tick(task.name)
@@ -63,14 +67,30 @@ class _Runner:
         self.kernels = {kernel.name: kernel for kernel in kernels(plan.graph)}
         self.values: dict[str, Array] = dict(feeds)
         self.products: dict[str, Array] = {}
-        self.left = {k: sum(t.role == "work" for t in plan.tasks_of(k)) for k in self.kernels}
+        self.rows: dict[str, Array] = {}
+        self.left = Counter(task.kernel for task in plan.tasks if task.role == "work")
+        # How many more times each tensor is read; the graph's outputs once more, at the end.
+        self.readers = Counter(spec.name for spec in plan.graph.outputs)
+        for name, times in self.left.items():
+            for tensor in self.kernels[name].sources:
+                self.readers[tensor] += times
 
     def run(self, task: Task) -> None:
         """One task. The sums of partial results are added where the memory's results arrive, so a "sum" has nothing left to do."""
         if task.role == "sum":
             return
         kernel, part = self.kernels[task.kernel], task.part
+        for tensor in kernel.sources:
+            if tensor not in self.values:
+                raise PlanError("reads what no task before it has made", where=task.name, value=tensor)
         self.left[kernel.name] -= 1
+        self._work(task, kernel, part)
+        for tensor in kernel.sources:
+            self.readers[tensor] -= 1
+            if not self.readers[tensor]:
+                del self.values[tensor]
+
+    def _work(self, task: Task, kernel: Kernel, part: Part) -> None:
         if part.axis in ("pixels", "channels"):
             self._piece(kernel, part, task.mapping)
         elif task.resource == "gpu":
@@ -81,18 +101,8 @@ class _Runner:
     def _host(self, kernel: Kernel, part: Part, *, skip: int, given: Mapping[str, Array]) -> None:
         """The nodes of a kernel from number ``skip``, on ``part``, and ``given`` tensors beside what is there."""
         nodes = kernel.nodes[skip:]
-        made = {tensor for node in nodes for tensor in node.outputs}
-        constants = {tensor for node in nodes for tensor in node.constants}
-        sources = dict.fromkeys(t for node in nodes for t in node.inputs if t not in made and t not in constants)
-        inputs = {t: given[t] if t in given else take(kernel, part, t, self.values[t]) for t in sources}
-        pads = None
-        if part.axis == "rows" and not skip:
-            found = region(kernel, part, self.values[kernel.banded[0]].shape[2])
-            pads = found.above, found.below
-        elif part.axis != "whole":
-            pads = 0, 0
-            if "pads" in nodes[0].attributes:
-                pads = nodes[0].attributes["pads"][0], nodes[0].attributes["pads"][2]
+        inputs = {t: given[t] if t in given else take(kernel, part, t, self.values[t]) for t in read_by(nodes)}
+        pads = row_pads(self.plan.graph, kernel, part, nodes)
         for tensor, value in self.host.run(f"{kernel.name}, {part}", nodes, inputs, pads).items():
             self._write(tensor, part, value)
 
@@ -112,11 +122,11 @@ class _Runner:
         """A range of pixels or channels of a product, in memory if it has a mapping; with the last of them, what follows."""
         work = kernel.work
         assert work is not None
-        rows, weight, bias = work.rows(self.values[work.source]), work.weight, work.bias
         if kernel.name not in self.products:
-            self.products[kernel.name] = np.full(
-                (*rows.shape[:-1], work.gather.columns)[-weight.ndim :], np.nan, np.float32
-            )
+            self.rows[kernel.name] = work.rows(self.values[work.source])
+            shape = (*self.rows[kernel.name].shape[:-1], work.gather.columns)[-work.weight.ndim :]
+            self.products[kernel.name] = np.full(shape, np.nan, np.float32)
+        rows = self.rows[kernel.name]
         place = (slice(part.start, part.stop), slice(None))
         if part.axis == "pixels":
             rows = rows[part.start : part.stop]
@@ -135,6 +145,7 @@ class _Runner:
             found = self.host.matmul(kernel.name, rows, weight, bias)
         self.products[kernel.name][place] = found
         if self.left[kernel.name] == 0:
+            del self.rows[kernel.name]
             product = work.restore(self.products.pop(kernel.name))
             whole = Part()
             if len(kernel.nodes) == 1:
@@ -183,6 +194,10 @@ def _columns(work: MatMul, part: Part) -> tuple[Array, Array | None]:
 
 
 def _check(graph: Graph, feeds: Mapping[str, Array]) -> None:
+    known = {spec.name for spec in graph.inputs}
+    for name in feeds:
+        if name not in known:
+            raise InputError("no such input", where=graph.name, value=name, bound=near_matches(name, known))
     for spec in graph.inputs:
         if spec.name not in feeds:
             raise InputError("missing input", where=graph.name, value=spec.name)
@@ -191,3 +206,5 @@ def _check(graph: Graph, feeds: Mapping[str, Array]) -> None:
             raise InputError(
                 f"shape of input {spec.name}", where=graph.name, value=tuple(feed.shape), bound=str(spec.shape)
             )
+        if feed.dtype != np.dtype(spec.dtype):
+            raise InputError(f"type of input {spec.name}", where=graph.name, value=str(feed.dtype), bound=spec.dtype)

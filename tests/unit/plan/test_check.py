@@ -1,0 +1,205 @@
+"""Good plans, broken in every way that the checker must see."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from onnx import helper
+from tests.planning import model_of, plan_of
+
+import nearbank as nb
+from nearbank.errors import PlanError
+from nearbank.plan import Part, Plan, Task, check_plan
+
+SAME = [1, 1, 1, 1]
+
+
+@pytest.fixture(scope="module")
+def plans() -> dict[str, Plan]:
+    """Plans with a residual: whole kernels with partial sums, a split one, and stages with either halo."""
+    import numpy as np
+
+    device = nb.device("newton-gddr6")
+    rng = np.random.default_rng(0)
+    node = helper.make_node
+    weights = {
+        "wa": rng.standard_normal((600, 8, 1, 1)),
+        "wb": rng.standard_normal((600, 1, 3, 3)),
+        "wc": rng.standard_normal((8, 600, 1, 1)),
+    }
+    nodes = [
+        node("Conv", ["x", "wa"], ["a"], "a"), node("Conv", ["a", "wb"], ["b"], "b", pads=SAME, group=600),
+        node("Conv", ["b", "wc"], ["c"], "c"), node("Add", ["c", "x"], ["d"], "d"), node("Relu", ["a"], ["e"], "e"),
+    ]  # fmt: skip
+    made = model_of(nodes, (1, 8, 8, 6), ["d", "e"], {k: w.astype(np.float32) for k, w in weights.items()})
+    graph = nb.load(made, batch=1, name="residual")
+    whole = Part()
+
+    def rows(on: str, *cuts: tuple[int, int]):
+        return tuple((on, Part("rows", a, b)) for a, b in cuts)
+
+    carried = {"a": rows("pim", (0, 5), (5, 8)), "b": rows("gpu", (0, 4), (4, 8)), "c": rows("pim", (0, 4), (4, 8)),
+               "d": rows("gpu", (0, 4), (4, 8))}  # fmt: skip
+    again = {"a": rows("pim", (0, 5), (3, 8)), "b": rows("gpu", (0, 4), (4, 8))}
+    split = {"a": (("pim", Part("pixels", 0, 31)), ("gpu", Part("pixels", 31, 48))),
+             "c": (("pim", Part("channels", 0, 4)), ("gpu", Part("channels", 4, 8)))}  # fmt: skip
+    decisions = {
+        "whole": {"a": (("pim", whole),), "c": (("pim", whole),)},
+        "split": split,
+        "carried": carried,
+        "again": again,
+    }
+    return {name: plan_of(graph, device, decision) for name, decision in decisions.items()}
+
+
+NAMES = ["whole", "split", "carried", "again"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_they_are_good(plans, name):
+    check_plan(plans[name])
+    assert (any(t.role == "sum" for t in plans[name].tasks)) == (name in ("whole", "split", "carried"))
+
+
+def broken(plan: Plan, change: Callable[[list[Task]], list[Task] | None]) -> Plan:
+    tasks = list(plan.tasks)
+    return replace(plan, tasks=tuple(change(tasks) or tasks))
+
+
+def changed(plan: Plan, index: int, **fields) -> Plan:
+    tasks = list(plan.tasks)
+    tasks[index] = replace(tasks[index], **fields)
+    return replace(plan, tasks=tuple(tasks))
+
+
+def refused(plan: Plan, match: str | None = None) -> None:
+    with pytest.raises(PlanError, match=match):
+        check_plan(plan)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dropped_task(plans, name):
+    tasks = plans[name].tasks
+    for task in tasks:
+        refused(broken(plans[name], lambda found, task=task: [t for t in found if t is not task]))  # type: ignore[misc]
+        # Nor if nobody says that he needs it.
+        rest = [replace(t, needs=tuple(n for n in t.needs if n != task.name)) for t in tasks if t is not task]
+        if task.role == "work" or any(task.name in t.needs for t in tasks):
+            refused(replace(plans[name], tasks=tuple(rest)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dropped_need(plans, name):
+    plan = plans[name]
+    for index, task in enumerate(plan.tasks):
+        for need in task.needs:
+            rest = tuple(n for n in task.needs if n != need)
+            through = any(need in ancestors(plan, other) for other in rest)
+            if not through:
+                refused(changed(plan, index, needs=rest), "not be there yet|nothing made")
+
+
+def ancestors(plan: Plan, name: str) -> set[str]:
+    needs = {t.name: t.needs for t in plan.tasks}
+    found: set[str] = set()
+    queue = [name]
+    while queue:
+        new = [n for n in needs[queue.pop()] if n not in found]
+        found.update(new)
+        queue += new
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_start_before_a_need_is_over(plans, name):
+    plan = plans[name]
+    ends = {t.name: t for t in plan.tasks}
+    for index, task in enumerate(plan.tasks):
+        if not task.needs or not task.us:
+            continue
+        ready = max(
+            ends[n].end_us + (1.28 if ends[n].resource == "pim" and task.resource == "gpu" else 0) for n in task.needs
+        )
+        earlier = ready - 0.01
+        refused(changed(plan, index, start_us=earlier, end_us=earlier + task.us), "too early|two things at once")
+        # In the middle of the join.
+        if (
+            any(ends[n].resource == "pim" and ends[n].end_us > ready - 1.3 for n in task.needs)
+            and task.resource == "gpu"
+        ):
+            refused(changed(plan, index, start_us=ready - 0.64, end_us=ready), "too early")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("resource", ["gpu", "pim"])
+def test_two_things_at_once(plans, name, resource):
+    plan = plans[name]
+    mine = [i for i, t in enumerate(plan.tasks) if t.resource == resource and t.us > 0]
+    for one, two in itertools.pairwise(mine):
+        longer = plan.tasks[two].start_us + 0.01
+        refused(changed(plan, one, end_us=longer), "two things at once|too early")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_work_done_twice(plans, name):
+    plan = plans[name]
+    for task in plan.tasks:
+        if task.role == "work":
+            end = plan.planned_us + 5
+            twin = replace(task, name=f"{task.name} again", start_us=end, end_us=end + task.us)
+            refused(replace(plan, tasks=(*plan.tasks, twin)), "made twice|overlap|not be there")
+            refused(replace(plan, tasks=(*plan.tasks, task)), "two tasks of one name")
+
+
+@pytest.mark.parametrize("name", ["split", "carried", "again"])
+def test_gaps_and_ends(plans, name):
+    plan = plans[name]
+    for index, task in enumerate(plan.tasks):
+        part = task.part
+        if task.role == "work" and part.axis != "whole":
+            for start, stop in ((part.start + 1, part.stop), (part.start, part.stop - 1), (part.start, part.stop + 9)):
+                if name == "again" and task.kernel == "a" and (start, stop) in ((4, 8), (0, 4)):
+                    continue  # rows that the other stage makes too
+                refused(changed(plan, index, part=replace(part, start=start, stop=stop)))
+            refused(changed(plan, index, part=Part()))
+            refused(changed(plan, index, part=replace(part, stop=part.start)), "empty")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_another_order(plans, name):
+    plan = plans[name]
+    position = {t.name: i for i, t in enumerate(plan.tasks)}
+    for task in plan.tasks:
+        for need in task.needs:
+            tasks = list(plan.tasks)
+            i, j = position[task.name], position[need]
+            tasks[i], tasks[j] = tasks[j], tasks[i]
+            refused(replace(plan, tasks=tuple(tasks)), "stands before")
+
+
+def test_what_is_no_task(plans):
+    plan = plans["whole"]
+    depthwise = next(i for i, t in enumerate(plan.tasks) if t.kernel == "b")
+    first = next(i for i, t in enumerate(plan.tasks) if t.kernel == "a")
+    total = next(i for i, t in enumerate(plan.tasks) if t.role == "sum")
+    refused(changed(plan, depthwise, resource="pim", mapping="resident"), "cannot be in memory")
+    refused(changed(plan, total, resource="pim", mapping="resident"), "cannot be in memory")
+    refused(changed(plan, first, mapping=""), "mapping")
+    refused(changed(plan, depthwise, mapping="resident"), "mapping")
+    refused(changed(plan, first, kernel="nobody"), "no kernel")
+    refused(changed(plan, first, start_us=-1.0), "no time")
+    refused(changed(plan, first, end_us=math.nan), "no time")
+    refused(changed(plan, first, start_us=math.nan), "no time")
+    refused(changed(plan, depthwise, end_us=plan.tasks[depthwise].start_us - 1), "no time")
+    refused(changed(plan, depthwise, needs=("nobody",)), "not in the plan")
+    refused(changed(plan, total, needs=()), "nothing made")
+
+
+def test_a_circle(plans):
+    plan = plans["whole"]
+    last = plan.tasks[-1]
+    refused(changed(plan, 0, needs=(last.name,)))
