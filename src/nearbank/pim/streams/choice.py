@@ -9,8 +9,9 @@ from itertools import pairwise
 
 from nearbank.devices import PimDevice
 from nearbank.pim.product import Compiled, Product, Tile
-from nearbank.pim.streams.merge import merge
-from nearbank.pim.streams.repeat import nodes
+from nearbank.pim.streams.gaps import gaps
+from nearbank.pim.streams.repeat import Entry, moved, nodes
+from nearbank.pim.streams.skip import merge, operands
 from nearbank.pim.streams.work import Item, Work, lay_out
 from nearbank.program import Program, Section
 
@@ -81,34 +82,59 @@ def _line(lengths: list[int], groups: int, first: int, pixels: int, channels: in
         yield tuple(share)
 
 
-def kinds(shares: tuple[Share, ...], lengths: tuple[int, ...]) -> dict[Share, list[int]]:
-    """Channels with alike shares, the fullest first: alike in all but where they lie, which does not matter to time."""
+def kinds(shares: tuple[Share, ...], lengths: tuple[int, ...], *, exact: bool) -> list[tuple[Share, list[int]]]:
+    """Channels with alike shares, the fullest first, with the share of the first of them: alike in all but where they lie; if
+    ``exact``, one is the other moved by some pieces, groups and pixels."""
     found: dict[object, tuple[Share, list[int]]] = {}
     for channel, share in enumerate(shares):
-        base = min(item.pixel for item in share)
-        pieces = {p: i for i, p in enumerate(sorted({item.piece for item in share}))}
-        key = tuple((pieces[i.piece], lengths[i.piece], i.pixel - base, i.pixels) for i in share)
+        piece, group, pixel = (min(getattr(item, what) for item in share) for what in ("piece", "group", "pixel"))
+        key = tuple(
+            (i.piece - piece, lengths[i.piece], i.pixel - pixel, i.pixels, i.group - group if exact else 0) for i in share
+        )
         found.setdefault(key, (share, []))[1].append(channel)
-    return dict(sorted(found.values(), key=lambda f: -sum(i.pixels * lengths[i.piece] for i in f[0])))
+    return sorted(found.values(), key=lambda f: -sum(i.pixels * lengths[i.piece] for i in f[0]))
 
 
 def streamed(device: PimDevice, product: Product, channels: int, choice: Choice) -> Compiled:
     """Compile with the given choice. The caller sees to it that pieces fit a row and the buffers."""
     chunks, groups = product.chunks(device), product.groups(device)
     pieces = cut(chunks, choice.pieces)
+    lengths = tuple(last - first for first, last in pieces)
     sections: list[Section] = []
     tiles: dict[int, tuple[Tile, ...]] = {}
-    for channel, share in enumerate(shares(product, chunks, groups, channels, choice.across, choice.pieces)):
+    dealt = shares(product, chunks, groups, channels, choice.across, choice.pieces)
+    for share, members in kinds(dealt, lengths, exact=True):
         work = lay_out(device, pieces, share, choice.tile)
-        tiles[channel] = work.tiles
-        sections.append(Section((channel,), _nodes(device, product, work, choice.reads)))
+        merged = merge(device, product, work, choice.reads)
+        assert merged is not None
+        for channel in members:
+            other = work if channel == members[0] else lay_out(device, pieces, dealt[channel], choice.tile)
+            tiles[channel] = other.tiles
+            entries = moved(merged.entries, _Move(product, groups, gaps(device).read, work, other))
+            sections.append(Section((channel,), nodes(entries, operands(device, work))))
     spans = tuple((first, last - first) for first, last in pieces)
-    return Compiled(
-        product, device, f"search: {choice}", channels, Program(device.name, tuple(sections)), pieces, tiles, spans
-    )
+    program = Program(device.name, tuple(sorted(sections, key=lambda s: s.channels)))
+    return Compiled(product, device, f"search: {choice}", channels, program, pieces, dict(sorted(tiles.items())), spans)
 
 
-def _nodes(device: PimDevice, product: Product, work: Work, reads: int):  # type: ignore[no-untyped-def]
-    merged = merge(device, product, work, reads)
-    assert merged is not None
-    return nodes(merged.entries)
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """From a channel's entries to those of one with an alike share: what is added to a command's operands."""
+
+    product: Product
+    groups: int
+    read: str
+    here: Work
+    there: Work
+
+    def __call__(self, entry: Entry) -> tuple[int, ...]:
+        if entry.owner < 0:
+            a, b = self.here.loads[-1 - entry.owner], self.there.loads[-1 - entry.owner]
+            chunks = b.spans[0][0] - a.spans[0][0]
+            return (0, self.product.pixels * chunks + (b.pixel - a.pixel) * entry.pixel[1])
+        if entry.command != self.read:
+            return (0,) * len(entry.args)
+        x, y = self.here.visits[entry.owner], self.there.visits[entry.owner]
+        p, q = x.parts[0], y.parts[0]
+        pixels = (q.piece - p.piece) * self.product.pixels + y.pixel - x.pixel
+        return (0, pixels * self.groups + q.group - p.group)

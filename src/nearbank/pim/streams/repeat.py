@@ -1,27 +1,32 @@
-"""A flat list of commands folded into loops: where the same commands come again with operands that grow evenly."""
+"""A list of commands folded into loops: where the same commands come again with operands that grow evenly."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from nearbank.program import Affine, Loop, Node, Op
 
-__all__ = ["Entry", "Repeat", "nodes", "repeated"]
+__all__ = ["Entry", "Operands", "Repeat", "moved", "nodes", "repeated"]
 
 _WIDEST = 3
 """Commands of the longest pattern that is looked for."""
 
+Terms = tuple[tuple[str, tuple[int, ...]], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A command. ``pixel``: by how much each operand grows from one pixel to the next; ``owner``: the visit it belongs to, or
-    -1 - load."""
+    """``run`` commands, each operand that is counted (`grows`) one more than in the one before. ``pixel``: by how much each
+    operand grows from one pixel to the next; ``owner``: the visit it belongs to, or -1 - load; ``terms``: loop variables around
+    it, with the growth of each operand a trip."""
 
     command: str
-    args: tuple[Affine, ...]
+    args: tuple[int, ...]
     pixel: tuple[int, ...]
     owner: int
+    run: int = 1
+    terms: Terms = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,57 +38,77 @@ class Repeat:
     body: tuple[Entry | Repeat, ...]
 
 
-def repeated(
-    var: str, count: int, body: Iterable[Entry | Repeat], growth: Callable[[Entry], tuple[int, ...]]
-) -> Repeat:
+Entries = Iterable[Entry | Repeat]
+
+
+def repeated(var: str, count: int, body: Entries, growth: Callable[[Entry], tuple[int, ...]]) -> Repeat:
     """``body`` in a loop, the operands of each command growing by ``growth`` a trip."""
-    out: list[Entry | Repeat] = []
-    for node in body:
-        if isinstance(node, Repeat):
-            out.append(Repeat(node.var, node.count, repeated(var, count, node.body, growth).body))
-        else:
-            grown = tuple(_plus(a, var, by) for a, by in zip(node.args, growth(node), strict=True))
-            out.append(Entry(node.command, grown, node.pixel, node.owner))
-    return Repeat(var, count, tuple(out))
+
+    def grown(entries: Entries) -> tuple[Entry | Repeat, ...]:
+        return tuple(
+            Repeat(e.var, e.count, grown(e.body))
+            if isinstance(e, Repeat)
+            else replace(e, terms=(*e.terms, (var, growth(e))))
+            for e in entries
+        )
+
+    return Repeat(var, count, grown(body))
 
 
-def _plus(arg: Affine, var: str, by: int) -> Affine:
-    by = by % arg.mod if arg.mod else by
-    return Affine(arg.const, (*arg.terms, (var, by)), arg.mod) if by else arg
+def moved(entries: Entries, by: Callable[[Entry], tuple[int, ...]]) -> tuple[Entry | Repeat, ...]:
+    """The same commands with ``by`` added to their operands."""
+    return tuple(
+        Repeat(e.var, e.count, moved(e.body, by))
+        if isinstance(e, Repeat)
+        else replace(e, args=tuple(a + b for a, b in zip(e.args, by(e), strict=True)))
+        for e in entries
+    )
 
 
-def nodes(entries: Sequence[Entry | Repeat]) -> tuple[Node, ...]:
-    """The program: repeats as loops, and runs of commands with evenly growing operands as loops over ``k``."""
+@dataclass(frozen=True, slots=True)
+class Operands:
+    """Of a command: the modulus of each operand, 0 for none, and which grow within a run (1) and which do not (0)."""
+
+    mods: tuple[int, ...]
+    grows: tuple[int, ...]
+
+
+def nodes(entries: Sequence[Entry | Repeat], kinds: Mapping[str, Operands]) -> tuple[Node, ...]:
+    """The program: repeats and runs as loops, and patterns of a few commands that come again as loops over ``j``."""
     out: list[Node] = []
     i, n = 0, len(entries)
     while i < n:
         entry = entries[i]
         if isinstance(entry, Repeat):
-            out.append(Loop(entry.var, entry.count, nodes(entry.body)))
+            out.append(Loop(entry.var, entry.count, nodes(entry.body, kinds)))
             i += 1
             continue
-        times, wide = _run(entries, i)
+        times, wide = _pattern(entries, i)
         if times > 1:
             second = entries[i + wide : i + 2 * wide]
-            body = [_op(a, b) for a, b in zip(entries[i : i + wide], second, strict=True)]
-            out.append(Loop("k", times, tuple(body)))
+            body = [_node(a, b, kinds) for a, b in zip(entries[i : i + wide], second, strict=True)]
+            out.append(Loop("j", times, tuple(body)))
         else:
-            out.append(_op(entry, entry))
+            out.append(_node(entry, entry, kinds))
         i += times * wide
     return tuple(out)
 
 
-def _op(entry: Entry | Repeat, following: Entry | Repeat) -> Op:
+def _node(entry: Entry | Repeat, following: Entry | Repeat, kinds: Mapping[str, Operands]) -> Node:
     assert isinstance(entry, Entry) and isinstance(following, Entry)
+    kind = kinds[entry.command]
     args = []
-    for a, b in zip(entry.args, following.args, strict=True):
-        arg = _plus(a, "k", b.const - a.const)
-        args.append(Affine(arg.const % arg.mod if arg.mod else arg.const, tuple(sorted(arg.terms)), arg.mod))
-    return Op(entry.command, tuple(args))
+    for i, (const, mod) in enumerate(zip(entry.args, kind.mods, strict=True)):
+        terms = {var: by[i] % mod if mod else by[i] for var, by in entry.terms}
+        terms["j"] = (following.args[i] - const) % mod if mod else following.args[i] - const
+        terms["k"] = kind.grows[i] if entry.run > 1 else 0
+        args.append(Affine(const % mod if mod else const, tuple(sorted((v, f) for v, f in terms.items() if f)), mod))
+    op = Op(entry.command, tuple(args))
+    return Loop("k", entry.run, (op,)) if entry.run > 1 else op
 
 
-def _run(entries: Sequence[Entry | Repeat], i: int) -> tuple[int, int]:
-    """How often the commands from ``i`` repeat evenly, and of how many they are: the most commands told by the fewest."""
+def _pattern(entries: Sequence[Entry | Repeat], i: int) -> tuple[int, int]:
+    """(how often, of how many) the commands from ``i`` come evenly: the most commands told by the fewest."""
     best, saved = (1, 1), 0
     for wide in range(1, _WIDEST + 1):
         times = _times(entries, i, wide)
@@ -96,17 +121,11 @@ def _times(entries: Sequence[Entry | Repeat], i: int, wide: int) -> int:
     n = len(entries)
     if i + 2 * wide > n:
         return 1
-    steps = []
-    for j in range(i, i + wide):
-        step = _step(entries[j], entries[j + wide])
-        if step is None:
-            return 1
-        steps.append(step)
-    times = 2
-    j = i + wide
-    while j + 2 * wide <= n and all(
-        _step(entries[j + o], entries[j + o + wide]) == steps[o] for o in range(wide)
-    ):
+    steps = [_step(entries[j], entries[j + wide]) for j in range(i, i + wide)]
+    if None in steps:
+        return 1
+    times, j = 2, i + wide
+    while j + 2 * wide <= n and all(_step(entries[j + o], entries[j + o + wide]) == steps[o] for o in range(wide)):
         j += wide
         times += 1
     return times
@@ -114,11 +133,8 @@ def _times(entries: Sequence[Entry | Repeat], i: int, wide: int) -> int:
 
 def _step(a: Entry | Repeat, b: Entry | Repeat) -> tuple[int, ...] | None:
     """By how much the operands grow; None for commands that differ otherwise."""
-    if isinstance(a, Repeat) or isinstance(b, Repeat) or a.command != b.command:
+    if isinstance(a, Repeat) or isinstance(b, Repeat):
         return None
-    step = []
-    for x, y in zip(a.args, b.args, strict=True):
-        if x.terms != y.terms or x.mod != y.mod:
-            return None
-        step.append(y.const - x.const)
-    return tuple(step)
+    if a.command != b.command or a.run != b.run or a.terms != b.terms:
+        return None
+    return tuple(y - x for x, y in zip(a.args, b.args, strict=True))

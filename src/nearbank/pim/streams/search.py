@@ -6,26 +6,49 @@ from collections.abc import Iterator
 
 from nearbank.devices import PimDevice
 from nearbank.pim.product import Product, ceil_div
-from nearbank.pim.streams.choice import Choice, Share, cut, kinds, shares
-from nearbank.pim.streams.merge import Gaps, merge
-from nearbank.pim.streams.work import Work, lay_out
+from nearbank.pim.streams.choice import Choice, cut, kinds, shares
+from nearbank.pim.streams.gaps import gaps
+from nearbank.pim.streams.skip import merge
+from nearbank.pim.streams.work import lay_out
 
 __all__ = ["ranked"]
 
-_MERGED = 24
-"""Choices merged of those counted roughly."""
+_COUNTED, _HOPELESS = 48, 1.3
+"""Choices laid out of those counted as if all were even, and how much worse than the best a count may be."""
+
+_MOST, _EFFORT = 40, 100_000
+"""Choices merged at most, and the clocks that all of them together may take: search time is in proportion."""
+
+_WHOLE = 1 << 20
+"""A tile of as many pixels as the buffers hold."""
 
 
 def ranked(device: PimDevice, product: Product, channels: int) -> list[tuple[int, Choice]]:
-    """(clocks without refresh, choice), best first."""
-    rough = sorted(_rough(device, product, channels))
-    best, out = 1 << 60, []
-    for _, choice in rough[:_MERGED]:
+    """(clocks of the slowest channel, choice), best first; refresh estimated."""
+    rough = sorted(_even(device, product, channels))[:_COUNTED]
+    counted = sorted(
+        (_count(device, product, channels, choice), choice)
+        for count, choice in rough
+        if count <= _HOPELESS * rough[0][0]
+    )
+    best, spent, out = 1 << 60, 0.0, []
+    for number, (count, choice) in enumerate(counted[:_MOST]):
+        if number and (count > _HOPELESS * counted[0][0] or (spent > _EFFORT and number > 5)):
+            break
         clocks = _clocks(device, product, channels, choice, best + best // 64)
+        spent += count
         if clocks is not None:
             best = min(best, clocks)
-            out.append((clocks, choice))
+            out.append((_refreshed(device, clocks), choice))
     return sorted(out)
+
+
+def _refreshed(device: PimDevice, clocks: int) -> int:
+    """With the refreshes that fall due, as if each but the last kept the banks from their work."""
+    if not device.refresh.enabled:
+        return clocks
+    blocked = max(device.gap(device.one("refresh").name, device.by_role("activate")[0].name), 1)
+    return clocks + max(clocks // max(device.refresh.interval - blocked, 1) - 1, 0) * blocked
 
 
 def _clocks(device: PimDevice, product: Product, channels: int, choice: Choice, limit: int) -> int | None:
@@ -33,8 +56,9 @@ def _clocks(device: PimDevice, product: Product, channels: int, choice: Choice, 
     chunks, groups = product.chunks(device), product.groups(device)
     pieces = cut(chunks, choice.pieces)
     lengths = tuple(last - first for first, last in pieces)
+    dealt = shares(product, chunks, groups, channels, choice.across, choice.pieces)
     most = 0
-    for share in kinds(shares(product, chunks, groups, channels, choice.across, choice.pieces), lengths):
+    for share, _ in kinds(dealt, lengths, exact=False):
         merged = merge(device, product, lay_out(device, pieces, share, choice.tile), choice.reads, limit)
         if merged is None:
             return None
@@ -42,44 +66,56 @@ def _clocks(device: PimDevice, product: Product, channels: int, choice: Choice, 
     return most
 
 
-def _rough(device: PimDevice, product: Product, channels: int) -> Iterator[tuple[int, Choice]]:
-    """(rough clocks, choice) of all choices."""
+def _even(device: PimDevice, product: Product, channels: int) -> Iterator[tuple[float, Choice]]:
+    """(rough clocks, choice) of all choices, as if every channel's share were the mean."""
     chunks, groups = product.chunks(device), product.groups(device)
     sizes = device.organization
-    gaps = Gaps(device)
     fewest = ceil_div(chunks, min(sizes.columns, sizes.buffer_capacity))
     for pieces in sorted({min(fewest * n, chunks) for n in (1, 2, 3, 4, 6, 8)} | {min(fewest + 1, chunks)}):
-        lengths = tuple(last - first for first, last in cut(chunks, pieces))
+        one = ceil_div(chunks, pieces)
+        places = sizes.buffer_capacity // one
         for across in range(1, min(channels, product.pixels) + 1):
-            dealt = shares(product, chunks, groups, channels, across, pieces)
-            share = max(dealt, key=lambda s: sum(i.pixels * lengths[i.piece] for i in s))
-            for tile in (0, 1 << 20) if len({(i.pixel, i.pixels) for i in share}) == 1 else (0,):
-                work = lay_out(device, cut(chunks, pieces), share, tile)
-                for reads in _bursts(work):
-                    yield _count(gaps, work, reads), Choice(across, pieces, tile, reads)
+            pixels = ceil_div(product.pixels, across)
+            items = max(pieces * groups * across / channels, 1 / pixels)
+            rows = ceil_div(ceil_div(pieces * groups * across, channels), max(sizes.columns // one, 1))
+            sums = pixels * items
+            for tile in (0, _WHOLE) if rows > 1 else (0,):
+                blocks = ceil_div(rows, max(groups * across // channels, 1)) if tile else rows
+                openings, fills = rows, blocks * min(pixels, ceil_div(int(sums), 1) or 1) * one
+                if tile:
+                    openings += (ceil_div(pixels, places) - 1) * max(rows - blocks, 0)
+                for reads in _bursts(places * one, one, fills / sums):
+                    clocks = _time(device, sums * one, sums, fills, openings, reads)
+                    yield clocks, Choice(across, pieces, tile, reads)
 
 
-def _bursts(work: Work) -> set[int]:
-    first = work.visits[0]
-    ring = work.places * work.stride
-    return {1, 2, 4, 8, max((ring - 2 * work.stride) * first.sums // first.columns, 1)}
+def _bursts(ring: int, one: int, each: float) -> set[int]:
+    """Reads between bursts that are worth a try: few, or as many as a full store lasts."""
+    return {1, 2, 4, 8, max(int((ring - 2 * one) / each), 1)}
 
 
-def _count(gaps: Gaps, work: Work, reads: int) -> int:
-    """Clocks by visits: the slowest of multiplications, latches and bus, with the turns' stalls; and the openings."""
-    total, spare = 0, 0
-    opening = gaps.opening + gaps.mac_close + gaps.close_act
-    turn = gaps.to_fill + gaps.to_read - gaps.fill_step
-    for visit in work.visits:
-        sums = visit.pixels * len(visit.parts)
-        macs = visit.pixels * sum(p.count for p in visit.parts)
-        one = max(gaps.step * macs // sums, (gaps.step * macs // sums + gaps.tree + 1 - gaps.step) // 2)
-        fills = reads * visit.columns / visit.sums
-        window = 2 * one + gaps.step - gaps.tree
-        stall = max(turn + gaps.fill_step * fills - window, 0) / (3 if reads == 1 else 2 if reads == 2 else 1)
-        a_burst = max(reads * one + stall, turn + gaps.fill_step * fills + gaps.read_step * reads)
-        if visit.opens:
-            total += opening
-            spare += opening // gaps.fill_step // 2
-        total += int(sums / reads * a_burst)
-    return total
+def _count(device: PimDevice, product: Product, channels: int, choice: Choice) -> float:
+    """Rough clocks of the fullest share as it is laid out."""
+    chunks, groups = product.chunks(device), product.groups(device)
+    pieces = cut(chunks, choice.pieces)
+    dealt = shares(product, chunks, groups, channels, choice.across, choice.pieces)
+    share = max(dealt, key=lambda s: sum(i.pixels * (pieces[i.piece][1] - pieces[i.piece][0]) for i in s))
+    work = lay_out(device, pieces, share, choice.tile)
+    sums = sum(v.pixels * len(v.parts) for v in work.visits)
+    macs = sum(v.pixels * sum(p.count for p in v.parts) for v in work.visits)
+    fills = sum(load.pixels * load.columns for load in work.loads)
+    return _time(device, macs, sums, fills, sum(v.opens for v in work.visits), choice.reads)
+
+
+def _time(device: PimDevice, macs: float, sums: float, fills: float, openings: int, reads: int) -> float:
+    """The slowest of multiplications, latches and bus, with the stalls that bursts of fills every ``reads`` reads cost; and the
+    openings of rows, under which some fills hide."""
+    gap, latches = gaps(device), device.organization.result_latches
+    one = gap.step * macs / sums
+    each = max(one, (one + gap.tree + 1 - gap.step) / latches)
+    hidden = min(openings * gap.reopening / gap.fill_step / 2, fills)
+    burst = reads * (fills - hidden) / sums
+    window = latches * each + gap.step - gap.tree
+    stall = max(gap.turn + gap.fill_step * burst - window, 0) / {1: 3, 2: 2}.get(reads, 1)
+    a_burst = max(reads * each + stall, gap.turn + gap.fill_step * burst + gap.read_step * reads)
+    return sums / reads * a_burst + openings * gap.reopening

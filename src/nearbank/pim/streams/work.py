@@ -42,7 +42,8 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class Visit:
     """A stay on an open row: each pixel of the range, all parts. ``opens``: the row must be opened; ``place``: the first pixel's
-    place in the buffers, counted on without end; ``retires``: the inputs are not wanted again; ``sums`` are done with the ``columns`` of a load, all its visits together."""
+    place in the buffers, counted on without end, and ``base`` that of the load it is from; ``retires``: the inputs are not wanted
+    again; ``sums`` are done with the ``columns`` of the load, all its visits together."""
 
     row: int
     opens: bool
@@ -50,6 +51,7 @@ class Visit:
     pixels: int
     parts: tuple[Part, ...]
     place: int
+    base: int
     retires: bool
     columns: int
     sums: int
@@ -96,19 +98,22 @@ def lay_out(device: PimDevice, pieces: tuple[tuple[int, int], ...], items: tuple
     places = device.organization.buffer_capacity // stride
     visits: list[Visit] = []
     loads: list[Load] = []
-    place = columns = sums = 0
-    for turn in _turns(rows, tile, places):
-        if turn.loads:
-            spans = tuple(
-                (pieces[p][0], _length(pieces, p)) for p in sorted({item.piece for item, _ in turn.placed})
+    place = 0
+    for low, high, members in _stretches(rows, tile, places):
+        used = {item.piece for number in members for item, _ in rows[number]}
+        spans = tuple((pieces[p][0], _length(pieces, p)) for p in sorted(used))
+        columns = (high - low) * sum(count for _, count in spans)
+        segments = [(number, *s) for number in members for s in _segments(rows[number], low, high)]
+        sums = sum((end - first) * len(here) for _, first, end, here in segments)
+        loads.append(Load(low, high - low, spans, place))
+        for number, first, end, here in segments:
+            opens = not visits or visits[-1].row != number
+            retires = number == members[-1]
+            parts = _parts(pieces, here)
+            visits.append(
+                Visit(number, opens, first, end - first, parts, place + first - low, place, retires, columns, sums)
             )
-            loads.append(Load(turn.pixel, turn.pixels, spans, place))
-            place += turn.pixels
-            columns = sum(count for _, count in spans)
-            sums = turn.parts
-        opens = not visits or visits[-1].row != turn.row
-        parts = _parts(pieces, turn.placed)
-        visits.append(Visit(turn.row, opens, turn.pixel, turn.pixels, parts, place - turn.pixels, turn.retires, turn.pixels * columns, turn.pixels * sums))
+        place += high - low
     return Work(tuple(visits), tuple(loads), tiles, stride, places)
 
 
@@ -160,39 +165,37 @@ def _parts(pieces: tuple[tuple[int, int], ...], placed: Placed) -> tuple[Part, .
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    row: int
-    pixel: int
-    pixels: int
-    placed: Placed
-    parts: int
-    loads: bool
-    retires: bool
+def _segments(placed: Placed, low: int, high: int) -> list[tuple[int, int, Placed]]:
+    """(first pixel, last + 1, items that have them) of a row, within a range of pixels."""
+    ends = {e for item, _ in placed for e in (item.pixel, item.pixel + item.pixels)}
+    edges = sorted({low, high} | {e for e in ends if low < e < high})
+    cut = [
+        (a, b, [(i, c) for i, c in placed if i.pixel <= a and b <= i.pixel + i.pixels]) for a, b in pairwise(edges)
+    ]
+    return [part for part in cut if part[2]]
 
 
-def _turns(rows: list[Placed], tile: int, places: int) -> Iterator[_Turn]:
-    """What is done one after the other, with the pixels at which the parts change as further boundaries."""
+def _stretches(rows: list[Placed], tile: int, places: int) -> Iterator[tuple[int, int, list[int]]]:
+    """(first pixel, last + 1, rows in their order) of what is brought at one go."""
     if not tile:
         for number, placed in enumerate(rows):
-            edges = sorted({e for item, _ in placed for e in (item.pixel, item.pixel + item.pixels)})
-            for low, high in pairwise(edges):
-                here = [(i, c) for i, c in placed if i.pixel <= low and high <= i.pixel + i.pixels]
-                if here:
-                    yield _Turn(number, low, high - low, here, len(here), loads=True, retires=True)
+            first, last = _range([placed])
+            for low, high, _ in _segments(placed, first, last):
+                yield low, high, [number]
         return
-    # Rows that want the same inputs: a piece's.
-    order = list(range(len(rows)))
-    blocks: dict[tuple[frozenset[int], int, int], list[int]] = {}
-    for number in order:
-        items = [item for item, _ in rows[number]]
-        key = (frozenset(i.piece for i in items), items[0].pixel, items[0].pixels)
-        blocks.setdefault(key, []).append(number)
-    for (_, first, total), members in blocks.items():
-        count = ceil_div(total, min(tile, places))
-        parts = sum(len(rows[number]) for number in members)
-        for low, high in pairwise(total * i // count for i in range(count + 1)):
-            for i, number in enumerate(members):
-                ends = i == len(members) - 1
-                yield _Turn(number, first + low, high - low, rows[number], parts, loads=i == 0, retires=ends)
+    alike: dict[frozenset[int], list[int]] = {}
+    for number, placed in enumerate(rows):
+        alike.setdefault(frozenset(item.piece for item, _ in placed), []).append(number)
+    for members in alike.values():
+        first, last = _range([rows[number] for number in members])
+        count = ceil_div(last - first, min(tile, places))
+        for low, high in pairwise(first + (last - first) * i // count for i in range(count + 1)):
+            used = [number for number in members if _segments(rows[number], low, high)]
+            if used:
+                yield low, high, used
             members = members[::-1]
+
+
+def _range(rows: list[Placed]) -> tuple[int, int]:
+    items = [item for placed in rows for item, _ in placed]
+    return min(i.pixel for i in items), max(i.pixel + i.pixels for i in items)
