@@ -13,7 +13,8 @@ from nearbank.pim.division import deals
 from nearbank.pim.modal import serial
 from nearbank.pim.product import Compiled, Product, ceil_div
 from nearbank.pim.resident import resident
-from nearbank.pim.tiled import Choice, samples, tiled
+from nearbank.pim.streams import ranked, streamed
+from nearbank.pim.whole import Choice, samples, whole
 from nearbank.program import commands
 from nearbank.sim import time_program
 
@@ -32,14 +33,35 @@ def search(device: PimDevice, product: Product, channels: int) -> Compiled:
     """
     if device.by_role("mode"):
         return serial(device, product, channels)
+    if device.one("fill").columns == 1:
+        best = _streams(device, product, channels)
+    else:
+        best = _wholes(device, product, channels)
+    return _or_baseline(device, product, channels, best)
+
+
+def _streams(device: PimDevice, product: Product, channels: int) -> Compiled | None:
+    """The best of those that fill column by column."""
+    found = ranked(device, product, channels)
+    return streamed(device, product, channels, found[0][1]) if found else None
+
+
+def _wholes(device: PimDevice, product: Product, channels: int) -> Compiled | None:
+    """The best of those that fill whole buffers, timed in the order of what they cannot undercut until none can be better."""
     least = bound(device, product, channels).cycles
-    best: tuple[int, Choice | _Compiler] | None = None
+    best: tuple[int, Choice] | None = None
     for floor, choice in _choices(device, product, channels):
         if best is not None and (floor >= best[0] or best[0] <= least):
             continue
         cycles = _cycles(device, product, choice, best[0] if best else None)
         if cycles is not None and (best is None or cycles < best[0]):
             best = (cycles, choice)
+    return whole(device, product, channels, best[1]) if best else None
+
+
+def _or_baseline(device: PimDevice, product: Product, channels: int, best: Compiled | None) -> Compiled:
+    """``best``, or the first of the fastest baselines if one is faster."""
+    found = [(time_program(device, best.program).cycles, best)] if best is not None else []
     problem: Infeasible | None = None
     for baseline in _BASELINES:
         try:
@@ -47,15 +69,13 @@ def search(device: PimDevice, product: Product, channels: int) -> Compiled:
         except Infeasible as error:
             problem = error
             continue
-        if best is None or (best[0] > least and _floor(device, compiled) < best[0]):
+        if not found or _floor(device, compiled) < found[0][0]:
             cycles = time_program(device, compiled.program).cycles
-            if best is None or cycles < best[0]:
-                best = (cycles, baseline)
-    if best is None:
+            if not found or cycles < found[0][0]:
+                found = [(cycles, compiled)]
+    if not found:
         raise problem or Infeasible("no mapping fits", demand=1, bound=0, unit="mappings", where=str(product))
-    return (
-        tiled(device, product, channels, best[1]) if isinstance(best[1], Choice) else best[1](device, product, channels)
-    )
+    return found[0][1]
 
 
 _Compiler = Callable[[PimDevice, Product, int], Compiled]
@@ -91,9 +111,6 @@ def _choices(device: PimDevice, product: Product, channels: int) -> list[tuple[i
     chunks, groups = product.chunks(device), product.groups(device)
     costs = _Costs(device)
     lag = 0 if costs.tree <= 1 or sizes.result_latches < 2 else costs.tree // costs.step
-    fills = ["whole"]
-    if device.one("fill").columns == 1 and sizes.result_latches == 2:
-        fills += ["between", "between, pairs"]
     fewest = ceil_div(chunks, min(sizes.columns, sizes.buffer_columns))
     out: list[tuple[float, int, Choice]] = []
     units = product.pixels * groups
@@ -101,10 +118,8 @@ def _choices(device: PimDevice, product: Product, channels: int) -> list[tuple[i
     dealt = [(n, deal) for n in sets for deal in deals(product.pixels, groups, channels // n)[:_DEALS]]
     for n, deal in dealt:
         for pieces in _pieces(device, chunks, max(fewest, n), n):
-            for fill in fills:
-                if fill == "whole" or ceil_div(chunks, pieces) * 4 <= sizes.buffer_capacity:
-                    choice = Choice(deal, pieces, fill, lag, n)
-                    out.append((costs.rough(choice, chunks), deal.most * (chunks // n) * costs.step, choice))
+            choice = Choice(deal, pieces, lag, n)
+            out.append((costs.rough(choice, chunks), deal.most * (chunks // n) * costs.step, choice))
     out.sort(key=lambda item: item[0])
     return [(floor, choice) for rough, floor, choice in out[:_TRIED] if rough < _HOPELESS * out[0][0]]
 
@@ -140,12 +155,8 @@ class _Costs:
             rows = ceil_div(r.groups, max(sizes.columns // one, 1))
             tiles = ceil_div(r.pixels, max(sizes.buffer_capacity // one, 1))
             sums, fills = r.units * latched, r.pixels * ceil_div(one, self.width) * self.fill_step
-            if choice.fill == "whole":
-                seams = tiles - 1 if rows > 1 else 0
-                total += sums + fills + tiles * (self.turn + self.wait) + (tiles * rows - seams) * self.open
-            else:
-                turns = r.units * (self.turn + self.tree) / (2 if "pairs" in choice.fill else 1)
-                total += max(sums, rows * fills + turns) + rows * self.open
+            seams = tiles - 1 if rows > 1 else 0
+            total += sums + fills + tiles * (self.turn + self.wait) + (tiles * rows - seams) * self.open
         return total * choice.pieces / choice.sets
 
 

@@ -248,6 +248,7 @@ class Merger:
                 isinstance(last, Entry)
                 and last.command == command
                 and last.owner == owner
+                and last.pixel == pixel
                 and all(a == b + last.run * g for a, b, g in zip(args, last.args, grows, strict=True))
             ):
                 self.entries[-1] = Entry(command, last.args, last.pixel, owner, last.run + run)

@@ -100,16 +100,16 @@ def lay_out(device: PimDevice, pieces: tuple[tuple[int, int], ...], items: tuple
     loads: list[Load] = []
     place = 0
     for low, high, members in _stretches(rows, tile, places):
-        used = {item.piece for number in members for item, _ in rows[number]}
-        spans = tuple((pieces[p][0], _length(pieces, p)) for p in sorted(used))
-        columns = (high - low) * sum(count for _, count in spans)
         segments = [(number, *s) for number in members for s in _segments(rows[number], low, high)]
+        used = sorted({item.piece for *_, here in segments for item, _ in here})
+        spans = tuple((pieces[p][0], _length(pieces, p)) for p in used)
+        columns = (high - low) * sum(count for _, count in spans)
         sums = sum((end - first) * len(here) for _, first, end, here in segments)
         loads.append(Load(low, high - low, spans, place))
         for number, first, end, here in segments:
             opens = not visits or visits[-1].row != number
             retires = number == members[-1]
-            parts = _parts(pieces, here)
+            parts = _parts(pieces, here, used)
             visits.append(
                 Visit(number, opens, first, end - first, parts, place + first - low, place, retires, columns, sums)
             )
@@ -152,9 +152,10 @@ def _rows(columns: int, pieces: tuple[tuple[int, int], ...], items: tuple[Item, 
     return mixed if len(mixed) < len(apart) else apart
 
 
-def _parts(pieces: tuple[tuple[int, int], ...], placed: Placed) -> tuple[Part, ...]:
+def _parts(pieces: tuple[tuple[int, int], ...], placed: Placed, used: list[int]) -> tuple[Part, ...]:
+    """The sums of a pixel whose inputs are those of the pieces ``used``, one behind the other."""
     offsets, at = {}, 0
-    for piece in sorted({item.piece for item, _ in placed}):
+    for piece in used:
         offsets[piece] = at
         at += _length(pieces, piece)
     ordered = sorted(placed, key=lambda p: (p[0].piece, p[1]))
