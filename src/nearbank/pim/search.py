@@ -13,7 +13,7 @@ from nearbank.pim.division import deals
 from nearbank.pim.modal import serial
 from nearbank.pim.product import Compiled, Product, ceil_div
 from nearbank.pim.resident import resident
-from nearbank.pim.streams import ranked, streamed
+from nearbank.pim.streams import ceiling, ranked, streamed
 from nearbank.pim.whole import Choice, samples, whole
 from nearbank.program import commands
 from nearbank.sim import time_program
@@ -33,20 +33,24 @@ def search(device: PimDevice, product: Product, channels: int) -> Compiled:
     """
     if device.by_role("mode"):
         return serial(device, product, channels)
-    if device.one("fill").columns == 1:
-        best = _streams(device, product, channels)
-    else:
-        best = _wholes(device, product, channels)
-    return _or_baseline(device, product, channels, best)
+    found = _streams(device, product, channels) if device.one("fill").columns == 1 else _wholes(device, product, channels)
+    return _or_baseline(device, product, channels, found)
 
 
-def _streams(device: PimDevice, product: Product, channels: int) -> Compiled | None:
+Found = tuple[int, Compiled]
+"""A program, and clocks that it takes at most."""
+
+
+def _streams(device: PimDevice, product: Product, channels: int) -> Found | None:
     """The best of those that fill column by column."""
     found = ranked(device, product, channels)
-    return streamed(device, product, channels, found[0][1]) if found else None
+    if not found:
+        return None
+    clocks, choice = found[0]
+    return ceiling(device, clocks), streamed(device, product, channels, choice)
 
 
-def _wholes(device: PimDevice, product: Product, channels: int) -> Compiled | None:
+def _wholes(device: PimDevice, product: Product, channels: int) -> Found | None:
     """The best of those that fill whole buffers, timed in the order of what they cannot undercut until none can be better."""
     least = bound(device, product, channels).cycles
     best: tuple[int, Choice] | None = None
@@ -56,26 +60,24 @@ def _wholes(device: PimDevice, product: Product, channels: int) -> Compiled | No
         cycles = _cycles(device, product, choice, best[0] if best else None)
         if cycles is not None and (best is None or cycles < best[0]):
             best = (cycles, choice)
-    return whole(device, product, channels, best[1]) if best else None
+    return (best[0], whole(device, product, channels, best[1])) if best else None
 
 
-def _or_baseline(device: PimDevice, product: Product, channels: int, best: Compiled | None) -> Compiled:
-    """``best``, or the first of the fastest baselines if one is faster."""
-    found = [(time_program(device, best.program).cycles, best)] if best is not None else []
+def _or_baseline(device: PimDevice, product: Product, channels: int, found: Found | None) -> Compiled:
+    """What was found, or the first of the fastest baselines if one is faster; nothing is timed if none can be."""
     problem: Infeasible | None = None
+    rivals = [] if found is None else [found[1]]
     for baseline in _BASELINES:
         try:
             compiled = baseline(device, product, channels)
         except Infeasible as error:
             problem = error
             continue
-        if not found or _floor(device, compiled) < found[0][0]:
-            cycles = time_program(device, compiled.program).cycles
-            if not found or cycles < found[0][0]:
-                found = [(cycles, compiled)]
-    if not found:
+        if found is None or _floor(device, compiled) < found[0]:
+            rivals.append(compiled)
+    if not rivals:
         raise problem or Infeasible("no mapping fits", demand=1, bound=0, unit="mappings", where=str(product))
-    return found[0][1]
+    return rivals[0] if len(rivals) == 1 else min(rivals, key=lambda c: time_program(device, c.program).cycles)
 
 
 _Compiler = Callable[[PimDevice, Product, int], Compiled]
@@ -94,15 +96,17 @@ def _cycles(device: PimDevice, product: Product, choice: Choice, limit: int | No
 
 def _floor(device: PimDevice, compiled: Compiled) -> int:
     """Clocks that a baseline cannot undercut: in its first channel every opening of a row waits for the multiplications before
-    it and is waited for by those behind it."""
-    opens, macs = 0, 0
-    activate, mac = device.by_role("activate")[0].name, device.one("mac").name
+    it and is waited for by those behind it; and they all sum in one latch, so a sum waits for the read of the one before."""
+    opens, macs, reads = 0, 0, 0
+    activate, mac, read = device.by_role("activate")[0].name, device.one("mac").name, device.one("read").name
     for command, times in commands(compiled.program.sections[0].body):
         opens += times if command == activate else 0
         macs += times if command == mac else 0
+        reads += times if command == read else 0
     names = [c.name for c in device.by_role("activate")]
     opening = sum(max(device.gap(a, b), 1) for a, b in pairwise(names)) + max(device.gap(names[-1], mac), 1)
-    return opens * opening + (macs - opens) * max(device.gap(mac, mac), 1)
+    step, tree = max(device.gap(mac, mac), 1), max(device.gap(mac, read), 1)
+    return opens * opening + (macs - opens) * step + max(reads - opens, 0) * max(tree + 1 - step, 0)
 
 
 def _choices(device: PimDevice, product: Product, channels: int) -> list[tuple[int, Choice]]:

@@ -5,6 +5,6 @@ repeats, `repeat` writes it as loops), and `search` ranks choices. Knows no valu
 """
 
 from nearbank.pim.streams.choice import Choice, streamed
-from nearbank.pim.streams.search import ranked
+from nearbank.pim.streams.search import ceiling, ranked
 
-__all__ = ["Choice", "ranked", "streamed"]
+__all__ = ["Choice", "ceiling", "ranked", "streamed"]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 
 from nearbank.devices import PimDevice
 from nearbank.pim.product import Compiled, Product, Tile
 from nearbank.pim.streams.gaps import gaps
-from nearbank.pim.streams.repeat import Entry, moved, nodes
+from nearbank.pim.streams.repeat import Entry, Repeat, nodes, repeated
 from nearbank.pim.streams.skip import merge, operands
 from nearbank.pim.streams.work import Item, Work, lay_out
 from nearbank.program import Program, Section
@@ -46,12 +46,16 @@ def cut(chunks: int, count: int) -> tuple[tuple[int, int], ...]:
 def shares(product: Product, chunks: int, groups: int, channels: int, across: int, pieces: int) -> tuple[Share, ...]:
     """What each channel does; channels without work are left out."""
     lengths = [last - first for first, last in cut(chunks, pieces)]
-    edges = [channels * i // across for i in range(across + 1)]
+    small, larger = divmod(channels, across)
+    # Sets of one channel more first; sets of as many channels have as many pixels or one more.
+    middle = round(product.pixels * larger * (small + 1) / channels)
     out: list[Share] = []
-    for low, high in pairwise(edges):
-        first, last = (round(product.pixels * e / channels) for e in (low, high))
-        if last > first:
-            out += _line(lengths, groups, first, last - first, high - low)
+    for count, size, low, high in ((larger, small + 1, 0, middle), (across - larger, small, middle, product.pixels)):
+        for i in range(count):
+            each, more = divmod(high - low, count)
+            first, last = (low + j * each + min(j, more) for j in (i, i + 1))
+            if last > first:
+                out += _line(lengths, groups, first, last - first, size)
     return tuple(out)
 
 
@@ -82,59 +86,58 @@ def _line(lengths: list[int], groups: int, first: int, pixels: int, channels: in
         yield tuple(share)
 
 
-def kinds(shares: tuple[Share, ...], lengths: tuple[int, ...], *, exact: bool) -> list[tuple[Share, list[int]]]:
-    """Channels with alike shares, the fullest first, with the share of the first of them: alike in all but where they lie; if
-    ``exact``, one is the other moved by some pieces, groups and pixels."""
-    found: dict[object, tuple[Share, list[int]]] = {}
-    for channel, share in enumerate(shares):
-        piece, group, pixel = (min(getattr(item, what) for item in share) for what in ("piece", "group", "pixel"))
-        key = tuple(
-            (i.piece - piece, lengths[i.piece], i.pixel - pixel, i.pixels, i.group - group if exact else 0) for i in share
-        )
-        found.setdefault(key, (share, []))[1].append(channel)
-    return sorted(found.values(), key=lambda f: -sum(i.pixels * lengths[i.piece] for i in f[0]))
+def kinds(shares: tuple[Share, ...], lengths: tuple[int, ...]) -> list[Share]:
+    """The shares that differ in more than where they lie, which does not matter to time; the fullest first."""
+    found: dict[object, Share] = {}
+    for share in shares:
+        piece, pixel = min(item.piece for item in share), min(item.pixel for item in share)
+        found.setdefault(tuple((i.piece - piece, lengths[i.piece], i.pixel - pixel, i.pixels) for i in share), share)
+    return sorted(found.values(), key=lambda share: -sum(i.pixels * lengths[i.piece] for i in share))
 
 
 def streamed(device: PimDevice, product: Product, channels: int, choice: Choice) -> Compiled:
     """Compile with the given choice. The caller sees to it that pieces fit a row and the buffers."""
     chunks, groups = product.chunks(device), product.groups(device)
     pieces = cut(chunks, choice.pieces)
-    lengths = tuple(last - first for first, last in pieces)
     sections: list[Section] = []
     tiles: dict[int, tuple[Tile, ...]] = {}
     dealt = shares(product, chunks, groups, channels, choice.across, choice.pieces)
-    for share, members in kinds(dealt, lengths, exact=True):
-        work = lay_out(device, pieces, share, choice.tile)
-        merged = merge(device, product, work, choice.reads)
+    for members in _alike(dealt):
+        works = [lay_out(device, pieces, dealt[channel], choice.tile) for channel in members]
+        tiles.update((channel, work.tiles) for channel, work in zip(members, works, strict=True))
+        merged = merge(device, product, works[0], choice.reads)
         assert merged is not None
-        for channel in members:
-            other = work if channel == members[0] else lay_out(device, pieces, dealt[channel], choice.tile)
-            tiles[channel] = other.tiles
-            entries = moved(merged.entries, _Move(product, groups, gaps(device).read, work, other))
-            sections.append(Section((channel,), nodes(entries, operands(device, work))))
+        entries: tuple[Entry | Repeat, ...] = merged.entries
+        if len(works) > 1:
+            pixels = works[1].loads[0].pixel - works[0].loads[0].pixel
+            entries = repeated("c", 1, entries, partial(_moved, gaps(device).read, pixels, groups)).body
+        sections.append(Section(members, nodes(entries, operands(device, works[0]))))
     spans = tuple((first, last - first) for first, last in pieces)
     program = Program(device.name, tuple(sorted(sections, key=lambda s: s.channels)))
     return Compiled(product, device, f"search: {choice}", channels, program, pieces, dict(sorted(tiles.items())), spans)
 
 
-@dataclass(frozen=True, slots=True)
-class _Move:
-    """From a channel's entries to those of one with an alike share: what is added to a command's operands."""
+def _alike(dealt: tuple[Share, ...]) -> list[tuple[int, ...]]:
+    """Channels whose shares differ by the same number of pixels from each to the next, and in nothing else."""
+    found: dict[object, list[int]] = {}
+    out: list[tuple[int, ...]] = []
+    base = [min(item.pixel for item in share) for share in dealt]
+    for channel, share in enumerate(dealt):
+        key = tuple((i.piece, i.group, i.pixel - base[channel], i.pixels) for i in share)
+        found.setdefault(key, []).append(channel)
+    for members in found.values():
+        run = members[:1]
+        for channel in members[1:]:
+            if len(run) > 1 and base[channel] - base[run[-1]] != base[run[1]] - base[run[0]]:
+                out.append(tuple(run))
+                run = []
+            run.append(channel)
+        out.append(tuple(run))
+    return out
 
-    product: Product
-    groups: int
-    read: str
-    here: Work
-    there: Work
 
-    def __call__(self, entry: Entry) -> tuple[int, ...]:
-        if entry.owner < 0:
-            a, b = self.here.loads[-1 - entry.owner], self.there.loads[-1 - entry.owner]
-            chunks = b.spans[0][0] - a.spans[0][0]
-            return (0, self.product.pixels * chunks + (b.pixel - a.pixel) * entry.pixel[1])
-        if entry.command != self.read:
-            return (0,) * len(entry.args)
-        x, y = self.here.visits[entry.owner], self.there.visits[entry.owner]
-        p, q = x.parts[0], y.parts[0]
-        pixels = (q.piece - p.piece) * self.product.pixels + y.pixel - x.pixel
-        return (0, pixels * self.groups + q.group - p.group)
+def _moved(read: str, pixels: int, groups: int, entry: Entry) -> tuple[int, ...]:
+    """By how much a command's operands grow for a channel whose share is ``pixels`` further."""
+    if entry.owner < 0:
+        return (0, pixels * entry.pixel[1])
+    return (0, pixels * groups) if entry.command == read else (0,) * len(entry.args)

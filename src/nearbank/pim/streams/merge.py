@@ -182,7 +182,7 @@ class Merger:
         elif wanted < self.filled - 16 and (not part.last or self.can_fill or self.load >= len(self.work.loads)):
             run = min(part.count - self.k, (bus - clock) // self.gap.step + 1, self.filled - 16 - wanted)
         growth = (0, self.work.stride, len(visit.parts))
-        self._add(self.gap.mac, (part.column + self.k, wanted, self.started - 1), growth, self.visit, run, (1, 1, 0))
+        self._add(self.gap.mac, (part.column + self.k, wanted, self.started - 1), growth, self.visit, run)
         self.now = self.t_mac = clock + (run - 1) * self.gap.step
         if part.last and visit.retires:
             self.retired = max(self.retired, wanted + run)
@@ -222,7 +222,7 @@ class Merger:
         self.burst -= 1
         start, count = load.spans[self.span]
         source = self.pixels * start + (load.pixel + self.load_pixel) * count + self.column
-        self._add(self.gap.fill, (self.filled, source), (self.work.stride, count), -1 - self.load, 1, (1, 1))
+        self._add(self.gap.fill, (self.filled, source), (self.work.stride, count), -1 - self.load, 1)
         self.filled += 1
         self.column += 1
         if self.column < count:
@@ -239,9 +239,9 @@ class Merger:
         self.filled = place * self.work.stride
 
     def _add(
-        self, command: str, args: tuple[int, ...], pixel: tuple[int, ...], owner: int, run: int, grows: tuple[int, ...]
+        self, command: str, args: tuple[int, ...], pixel: tuple[int, ...], owner: int, run: int
     ) -> None:
-        """Append a run, or lengthen the one before if it is its continuation."""
+        """Append a run, the first two operands growing by one each; or lengthen the one before if it is its continuation."""
         if len(self.entries) > self.fence:
             last = self.entries[-1]
             if (
@@ -249,8 +249,10 @@ class Merger:
                 and last.command == command
                 and last.owner == owner
                 and last.pixel == pixel
-                and all(a == b + last.run * g for a, b, g in zip(args, last.args, grows, strict=True))
+                and last.args[0] + last.run == args[0]
+                and last.args[1] + last.run == args[1]
+                and last.args[2:] == args[2:]
             ):
-                self.entries[-1] = Entry(command, last.args, last.pixel, owner, last.run + run)
+                self.entries[-1] = Entry(command, last.args, pixel, owner, last.run + run)
                 return
         self.entries.append(Entry(command, args, pixel, owner, run))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from nearbank.program import Affine, Loop, Node, Op
 
-__all__ = ["Entry", "Operands", "Repeat", "moved", "nodes", "repeated"]
+__all__ = ["Entry", "Operands", "Repeat", "nodes", "repeated"]
 
 _WIDEST = 3
 """Commands of the longest pattern that is looked for."""
@@ -48,21 +48,11 @@ def repeated(var: str, count: int, body: Entries, growth: Callable[[Entry], tupl
         return tuple(
             Repeat(e.var, e.count, grown(e.body))
             if isinstance(e, Repeat)
-            else replace(e, terms=(*e.terms, (var, growth(e))))
+            else Entry(e.command, e.args, e.pixel, e.owner, e.run, (*e.terms, (var, growth(e))))
             for e in entries
         )
 
     return Repeat(var, count, grown(body))
-
-
-def moved(entries: Entries, by: Callable[[Entry], tuple[int, ...]]) -> tuple[Entry | Repeat, ...]:
-    """The same commands with ``by`` added to their operands."""
-    return tuple(
-        Repeat(e.var, e.count, moved(e.body, by))
-        if isinstance(e, Repeat)
-        else replace(e, args=tuple(a + b for a, b in zip(e.args, by(e), strict=True)))
-        for e in entries
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,13 @@ from nearbank.pim.streams.gaps import gaps
 from nearbank.pim.streams.skip import merge
 from nearbank.pim.streams.work import lay_out
 
-__all__ = ["ranked"]
+__all__ = ["ceiling", "ranked"]
 
 _COUNTED, _HOPELESS = 48, 1.3
 """Choices laid out of those counted as if all were even, and how much worse than the best a count may be."""
 
-_MOST, _EFFORT = 40, 100_000
-"""Choices merged at most, and the clocks that all of them together may take: search time is in proportion."""
+_MERGED = 14
+"""Choices merged at most: search time is in proportion."""
 
 _WHOLE = 1 << 20
 """A tile of as many pixels as the buffers hold."""
@@ -31,16 +31,24 @@ def ranked(device: PimDevice, product: Product, channels: int) -> list[tuple[int
         for count, choice in rough
         if count <= _HOPELESS * rough[0][0]
     )
-    best, spent, out = 1 << 60, 0.0, []
-    for number, (count, choice) in enumerate(counted[:_MOST]):
-        if number and (count > _HOPELESS * counted[0][0] or (spent > _EFFORT and number > 5)):
+    best, out = 1 << 60, []
+    for count, choice in counted[:_MERGED]:
+        if count > _HOPELESS * counted[0][0]:
             break
         clocks = _clocks(device, product, channels, choice, best + best // 64)
-        spent += count
         if clocks is not None:
             best = min(best, clocks)
             out.append((_refreshed(device, clocks), choice))
     return sorted(out)
+
+
+def ceiling(device: PimDevice, clocks: int) -> int:
+    """Clocks that a choice ranked with ``clocks`` takes at most: every refresh on an occasion of its own."""
+    if not device.refresh.enabled:
+        return clocks + 1
+    blocked = max(device.gap(device.one("refresh").name, device.by_role("activate")[0].name), 1)
+    tail = max((gap for _, gap in device.end), default=0)
+    return clocks + tail + (clocks // device.refresh.interval + 2) * (blocked + gaps(device).reopening)
 
 
 def _refreshed(device: PimDevice, clocks: int) -> int:
@@ -58,7 +66,7 @@ def _clocks(device: PimDevice, product: Product, channels: int, choice: Choice, 
     lengths = tuple(last - first for first, last in pieces)
     dealt = shares(product, chunks, groups, channels, choice.across, choice.pieces)
     most = 0
-    for share, _ in kinds(dealt, lengths, exact=False):
+    for share in kinds(dealt, lengths):
         merged = merge(device, product, lay_out(device, pieces, share, choice.tile), choice.reads, limit)
         if merged is None:
             return None
