@@ -12,7 +12,7 @@ from nearbank.pim.product import Compiled, Product, Tile
 from nearbank.pim.streams.gaps import gaps
 from nearbank.pim.streams.repeat import Entry, Repeat, nodes, repeated
 from nearbank.pim.streams.skip import merge, operands
-from nearbank.pim.streams.work import Item, Work, lay_out
+from nearbank.pim.streams.work import Item, lay_out
 from nearbank.program import Program, Section
 
 __all__ = ["Choice", "cut", "kinds", "shares", "streamed"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 
 from nearbank.devices import PimDevice
 
@@ -26,7 +27,7 @@ class Gaps:
         self.to_fill, self.to_read = gap(read, fill), gap(fill, read)
         self.act_mac, self.act_close = gap(acts[-1], mac), gap(acts[-1], close)
         self.mac_close, self.close_act = gap(mac, close), gap(close, acts[0])
-        self.act_step = [0, *(gap(a, b) for a, b in zip(acts, acts[1:], strict=False))]
+        self.act_step = [0, *(gap(a, b) for a, b in pairwise(acts))]
         self.act_again = gap(acts[0], acts[0])
         self.opening = sum(self.act_step) + self.act_mac
         self.reopening = self.mac_close + self.close_act + self.opening

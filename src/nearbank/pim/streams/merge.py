@@ -211,9 +211,7 @@ class Merger:
         result = (part.piece * self.pixels + visit.pixel + first.pixel) * self.groups + part.group
         self.now = self.t_read = clock
         self.since += 1
-        self.entries.append(
-            Entry(self.gap.read, (first.number, result), (len(visit.parts), self.groups), first.visit)
-        )
+        self.entries.append(Entry(self.gap.read, (first.number, result), (len(visit.parts), self.groups), first.visit))
 
     def _fill(self, clock: int) -> None:
         load = self.work.loads[self.load]
@@ -238,9 +236,7 @@ class Merger:
                 place = self.work.loads[self.load].place
         self.filled = place * self.work.stride
 
-    def _add(
-        self, command: str, args: tuple[int, ...], pixel: tuple[int, ...], owner: int, run: int
-    ) -> None:
+    def _add(self, command: str, args: tuple[int, ...], pixel: tuple[int, ...], owner: int, run: int) -> None:
         """Append a run, the first two operands growing by one each; or lengthen the one before if it is its continuation."""
         if len(self.entries) > self.fence:
             last = self.entries[-1]

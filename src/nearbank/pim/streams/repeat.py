@@ -85,7 +85,8 @@ def nodes(entries: Sequence[Entry | Repeat], kinds: Mapping[str, Operands]) -> t
 
 
 def _node(entry: Entry | Repeat, following: Entry | Repeat, kinds: Mapping[str, Operands]) -> Node:
-    assert isinstance(entry, Entry) and isinstance(following, Entry)
+    assert isinstance(entry, Entry)
+    assert isinstance(following, Entry)
     kind = kinds[entry.command]
     args = []
     for i, (const, mod) in enumerate(zip(entry.args, kind.mods, strict=True)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 
 from nearbank.devices import PimDevice
 from nearbank.pim.product import Product, ceil_div
@@ -33,7 +34,7 @@ def ranked(device: PimDevice, product: Product, channels: int) -> list[tuple[int
     )
     best, out = 1 << 60, []
     for count, choice in counted[:_MERGED]:
-        if count > _HOPELESS * counted[0][0]:
+        if count > _HOPELESS * counted[0][0] or count == inf:
             break
         clocks = _clocks(device, product, channels, choice, best + best // 64)
         if clocks is not None:
@@ -103,12 +104,14 @@ def _bursts(ring: int, one: int, each: float) -> set[int]:
 
 
 def _count(device: PimDevice, product: Product, channels: int, choice: Choice) -> float:
-    """Rough clocks of the fullest share as it is laid out."""
+    """Rough clocks of the fullest share as it is laid out; infinite if the banks are too small for it."""
     chunks, groups = product.chunks(device), product.groups(device)
     pieces = cut(chunks, choice.pieces)
     dealt = shares(product, chunks, groups, channels, choice.across, choice.pieces)
     share = max(dealt, key=lambda s: sum(i.pixels * (pieces[i.piece][1] - pieces[i.piece][0]) for i in s))
     work = lay_out(device, pieces, share, choice.tile)
+    if any(tile.row >= device.organization.rows for tile in work.tiles):
+        return inf
     sums = sum(v.pixels * len(v.parts) for v in work.visits)
     macs = sum(v.pixels * sum(p.count for p in v.parts) for v in work.visits)
     fills = sum(load.pixels * load.columns for load in work.loads)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nearbank.devices import PimDevice
 from nearbank.pim.product import Product
+from nearbank.pim.streams.alike import comes_again
 from nearbank.pim.streams.merge import NEVER, Merger
 from nearbank.pim.streams.repeat import Entry, Operands, Repeat, repeated
-from nearbank.pim.streams.work import Load, Visit, Work
+from nearbank.pim.streams.work import Work
 
 __all__ = ["Merged", "merge", "operands"]
 
@@ -170,9 +170,9 @@ class _Skipper(Merger):
         if old is None or old.visit < before:
             return
         d, dl = self.visit - old.visit, self.load - old.load
-        times = _comes_again(self.work.visits, old.visit - before, d + before, d)
+        times = comes_again(self.work.visits, old.visit - before, d + before, d)
         if dl:
-            times = min(times, _comes_again(self.work.loads, old.load, dl + 1, dl))
+            times = min(times, comes_again(self.work.loads, old.load, dl + 1, dl))
         if times < 1:
             return
         body, sums, columns = self.entries[old.entries :], self.started - old.started, self.filled - old.filled
@@ -199,40 +199,3 @@ class _Skipper(Merger):
             result = ((y.piece - x.piece) * self.pixels + there.pixel - here.pixel) * self.groups + y.group - x.group
             return (sums, result)
         return (there.row - here.row,) if entry.args else ()
-
-
-def _comes_again(items: Sequence[Visit] | Sequence[Load], first: int, count: int, step: int) -> int:
-    """How many times the ``count`` items from ``first`` come again, ``step`` further each time, alike and growing evenly."""
-    last = first + count - 1
-    if last + step >= len(items):
-        return 0
-    once = [_apart(items[i], items[i + step]) for i in range(first, last + 1)]
-    if None in once:
-        return 0
-    times = 1
-    while last + (times + 1) * step < len(items) and all(
-        _apart(items[i + times * step], items[i + (times + 1) * step]) == once[i - first]
-        for i in range(first, last + 1)
-    ):
-        times += 1
-    return times
-
-
-def _apart(a: Visit | Load, b: Visit | Load) -> tuple[int, ...] | None:
-    """By how much ``b`` is further than ``a``; None where they differ in kind."""
-    if isinstance(a, Load) and isinstance(b, Load):
-        if a.pixels != b.pixels or [c for _, c in a.spans] != [c for _, c in b.spans]:
-            return None
-        starts = {y - x for (x, _), (y, _) in zip(a.spans, b.spans, strict=True)}
-        return (b.pixel - a.pixel, b.place - a.place, *starts) if len(starts) == 1 else None
-    assert isinstance(a, Visit) and isinstance(b, Visit)
-    if (a.opens, a.pixels, a.retires, len(a.parts)) != (b.opens, b.pixels, b.retires, len(b.parts)):
-        return None
-    if a.columns * b.sums != b.columns * a.sums:
-        return None
-    steps = set()
-    for x, y in zip(a.parts, b.parts, strict=True):
-        if (x.column, x.count, x.offset, x.last) != (y.column, y.count, y.offset, y.last):
-            return None
-        steps.add((y.group - x.group, y.piece - x.piece))
-    return (b.row - a.row, b.pixel - a.pixel, b.place - a.place, b.base - a.base, *steps.pop()) if len(steps) == 1 else None

@@ -170,9 +170,7 @@ def _segments(placed: Placed, low: int, high: int) -> list[tuple[int, int, Place
     """(first pixel, last + 1, items that have them) of a row, within a range of pixels."""
     ends = {e for item, _ in placed for e in (item.pixel, item.pixel + item.pixels)}
     edges = sorted({low, high} | {e for e in ends if low < e < high})
-    cut = [
-        (a, b, [(i, c) for i, c in placed if i.pixel <= a and b <= i.pixel + i.pixels]) for a, b in pairwise(edges)
-    ]
+    cut = [(a, b, [(i, c) for i, c in placed if i.pixel <= a and b <= i.pixel + i.pixels]) for a, b in pairwise(edges)]
     return [part for part in cut if part[2]]
 
 
