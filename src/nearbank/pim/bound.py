@@ -20,7 +20,10 @@ channel, which has at least 1/C of the whole):
 - Activation: no sum before all banks have a row open: the activates, one behind the other, then nRCD. And all banks of a row
   multiply at once, so while rows change nothing else does: every weight stands in some row of some channel, at least
   N*ceil(K/L)/B columns in all, and every row after a channel's first costs precharge and opening between two multiplications.
-- Refresh: one falls due every nREFI, must be served before the end, and keeps the banks from multiplying for nRFC.
+- Refresh: all that fall due by the last command are served by then, nRFC apart, the banks precharged first, and for nRFC behind
+  each nothing multiplies. So multiplications, openings of rows and all refreshes but the last (behind which the run may end) share
+  the banks' time. And a latch gains nothing in such a pause, since the sum before it has passed the adder tree by then, or
+  no more than what the tree takes longer than precharging.
 - Several blocks: M products of P pixels, each with weights of its own, are bound like one of M*P pixels. A program for them makes
   M*P rows of N outputs, each from K inputs of its own, and nothing above uses that two rows have the same weights, but for the
   opening of rows, and that counts each weight once: of one block, where M blocks have M times as many. The zeros in a block
@@ -99,15 +102,29 @@ def bound(device: PimDevice, product: Product, channels: int, epilogue: Epilogue
         # The bus and the command slots may be busy while the row opens.
         banks = start + max(resources["MAC slots"], resources["result latches"]) + tail
         cycles = max(1 + resources[binding], banks)
-    served = 0
     if device.refresh.enabled and device.refresh.where == "before":
-        blocked = max(device.gap(device.one("refresh").name, activates[0]), 1)
-        # The banks' own work is stretched by each refresh in which they cannot multiply.
-        while (due := (start + resources["MAC slots"] + tail + served * blocked) // device.refresh.interval) > served:
-            served = due
-        cycles = max(cycles, start + resources["MAC slots"] + tail + served * blocked)
-        resources["refresh"] = served * blocked
+        last, served = _refreshed(device, start, resources, tree if tree > 1 else 0)
+        cycles = max(cycles, last)
+        resources["refresh"] = served
     return Bound(cycles, binding, tuple(resources.items()))
+
+
+def _refreshed(device: PimDevice, start: int, resources: dict[str, int], tree: int) -> tuple[int, int]:
+    """(clock of the last command, clocks that refresh blocks the banks), by the argument above."""
+    mac, close, refresh = (device.one(role).name for role in ("mac", "precharge", "refresh"))
+    blocked = max(device.gap(refresh, device.by_role("activate")[0].name), 1)
+    shut = max(device.gap(mac, close), 1) + max(device.gap(close, refresh), 1)
+    # From the first multiplication to the last; a pause that follows one so closely adds less to what its latch waits for.
+    pauses = [
+        (start + resources["MAC slots"], blocked),
+        (start + resources["activation"], blocked),
+        (start + resources["result latches"], blocked - max(tree + 1 - shut, 0)),
+    ]
+    last, served = max(clocks for clocks, _ in pauses) + tree, 0
+    while (due := last // device.refresh.interval) > served:
+        served = due
+        last = max(last, *(clocks + shut + (served - 1) * pause for clocks, pause in pauses))
+    return last, max(served - 1, 0) * blocked
 
 
 def _bus_and_latches(device: PimDevice, product: Product, channels: int, fills: int) -> int:

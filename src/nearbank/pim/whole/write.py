@@ -1,10 +1,8 @@
-"""The compiler's own mapping: rectangles of pixels by output groups, a tile of pixels in the buffers, rows packed with groups.
+"""For devices whose fill brings a whole buffer: a tile of pixels fills the buffers, and every row is multiplied with it.
 
-Two ways of filling the buffers:
-- whole: a tile is filled, then every row's groups are multiplied with it, the next tile's rows in opposite order, so that the
-  row open at the seam stays open;
-- between: the buffers are a ring, and the fills of a coming pixel stand between the multiplications of the present one.
-A result is read while the next is summed, ``lag`` multiplications into it, when the adder tree has just finished.
+Rectangles of pixels by output groups, rows packed with groups; the next tile meets the rows in opposite order, so that the row
+open at the seam stays open. A result is read while the next is summed, ``lag`` multiplications into it, when the adder tree has
+just finished.
 """
 
 from __future__ import annotations
@@ -19,28 +17,26 @@ from nearbank.pim.emit import Dialect
 from nearbank.pim.product import Compiled, Product, Tile, ceil_div
 from nearbank.program import Affine, Loop, Node, Op, Program, Section, Var, loop
 
-__all__ = ["Choice", "samples", "tiled"]
+__all__ = ["Choice", "samples", "whole"]
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A mapping: the deal over channels, in how many pieces the reduction is cut, how the buffers are filled (and, for
-    "between", whether results are read in pairs), and how many multiplications of the next sum precede a read. The deal is among
-    one of ``sets`` equal sets of channels, each of which does its part of the pieces."""
+    """A mapping: the deal over channels, in how many pieces the reduction is cut, and how many multiplications of the next sum
+    precede a read. The deal is among one of ``sets`` equal sets of channels, each of which does its part of the pieces."""
 
     deal: Deal
     pieces: int
-    fill: str
     lag: int
     sets: int = 1
 
     def __str__(self) -> str:
         cut = f", reduction in {self.pieces}" if self.pieces > 1 else ""
         apart = f", {self.sets} sets of channels over inputs" if self.sets > 1 else ""
-        return f"{self.deal.name}{apart}, fill {self.fill}{cut}, read lag {self.lag}"
+        return f"{self.deal.name}{apart}{cut}, read lag {self.lag}"
 
 
-def tiled(device: PimDevice, product: Product, channels: int, choice: Choice) -> Compiled:
+def whole(device: PimDevice, product: Product, channels: int, choice: Choice) -> Compiled:
     """Compile with the given choice. The caller sees to it that pieces fit a row and a buffer."""
     pieces = _pieces(product.chunks(device), choice.pieces)
     sections: list[Section] = []
@@ -126,11 +122,7 @@ class _Writer:
             self.tiles += [
                 Tile(self.row + i, (g - low) * count, area.group + g, start, count) for g in range(low, high)
             ]
-        if self.choice.fill == "whole":
-            self._whole(blocks)
-        else:
-            for i, block in enumerate(blocks):
-                self._between(self.row + i, block)
+        self._whole(blocks)
         self.row += rows
 
     def finish(self) -> None:
@@ -138,59 +130,26 @@ class _Writer:
         self.nodes += self.pending
         self.pending = []
 
-    def _open(self, row: int, buffer: int, source: Affine, columns: int) -> None:
-        """Open a row for new work whose first ``columns`` columns are brought in meanwhile."""
-        fills = [self.say.fill(buffer + at, source + at, n) for at, n in self._strips(columns)]
-        self.nodes += self._opening(row, fills)
-        self.pending = []
-        self.opened = True
-
-    def _strips(self, columns: int) -> list[tuple[int, int]]:
-        """Fills cut so that one fits between two activates; all at once where a fill brings a whole buffer."""
-        if self.say.fill_op.columns > 1:
-            return [(at, min(self.wide, columns - at)) for at in range(0, columns, self.wide)]
-        names = self.say.activates
-        gap = max(self.device.gap(names[0], names[1]) if len(names) > 1 else 1, 1)
-        room = max(gap // max(self.device.gap(self.say.fill_op.name, self.say.fill_op.name), 1), 1)
-        edges = [min(i * room, columns) for i in range(len(names))] + [columns]
-        return [(low, high - low) for low, high in pairwise(edges) if high > low]
-
-    def _opening(self, row: int, fills: list[tuple[Node, ...]]) -> list[Node]:
-        """Close, read the last result while the banks precharge, open with the fills between the activates."""
+    def _opening(self, row: int) -> list[Node]:
+        """Close, read the last result while the banks precharge, open."""
         nodes = list(self.say.open(row, first=not self.opened))
         opens = len(self.say.activates)
-        head, acts = nodes[: len(nodes) - opens], nodes[len(nodes) - opens :]
-        out: list[Node] = [*head, *self.pending]
-        if self.say.fill_op.columns > 1:
-            for fill in fills:
-                out += fill
-            return out + acts
-        for i, act in enumerate(acts):
-            out.append(act)
-            out += fills[i] if i < len(fills) else ()
-        return out
+        return [*nodes[: len(nodes) - opens], *self.pending, *nodes[len(nodes) - opens :]]
 
     def _result(self, unit: _Unit, low: int) -> Affine:
         pixels, groups = self.product.pixels, self.product.groups(self.device)
         return (unit.pixel + (self.area.pixel + self.piece * pixels)) * groups + (self.area.group + low + unit.group)
 
-    # -- fill whole ------------------------------------------------------------------------------------------------------
-
     def _whole(self, blocks: list[tuple[int, int]]) -> None:
         pack = max(self.wide // self.count, 1)
         most = pack * self.device.organization.global_buffers
-        if self.say.fill_op.columns == 1:
-            pack = most = self.device.organization.buffer_capacity // self.count
         total = self.area.pixels
         tile = ceil_div(total, ceil_div(total, most))
-        if pack > 1 and self.say.fill_op.columns > 1 and tile > pack:
+        if pack > 1 and tile > pack:
             tile = ceil_div(tile, pack) * pack  # whole fills
         full, rest = divmod(total, tile)
         first = tile if full else rest
-        columns = first * self.count
-        if self.say.fill_op.columns > 1:
-            columns = (first // pack) * self.wide + (first % pack) * self.count
-        self._open_tile(first, pack, columns)
+        self._open_tile(first, pack)
         forth = list(range(len(blocks)))
         self.nodes += self._rows(blocks, forth, Affine(0), first, pack)
         if not full:
@@ -213,16 +172,12 @@ class _Writer:
             self.nodes += self._tile(blocks, order, Affine(at * tile), size, pack)
             at, order = at + 1, order[::-1]
 
-    def _open_tile(self, size: int, pack: int, columns: int) -> None:
-        """Open the rectangle's first row while its first tile comes in."""
-        source = Affine(self.start * self.product.pixels + self.area.pixel * self.count)
-        if self.say.fill_op.columns == 1:
-            self._open(self.row, 0, source, columns)
-            return
-        self.nodes += self.pending
+    def _open_tile(self, size: int, pack: int) -> None:
+        """Bring the rectangle's first tile, and open its first row."""
+        self.nodes += [*self.pending, *self._fill_tile(Affine(0), size, pack)]
         self.pending = []
-        self.nodes += self._fill_tile(Affine(0), size, pack)
-        self._open(self.row, 0, source, 0)
+        self.nodes += self._opening(self.row)
+        self.opened = True
 
     def _tile(self, blocks: list[tuple[int, int]], order: list[int], base: Affine, size: int, pack: int) -> list[Node]:
         """A tile behind another: its last result is read, the buffers filled anew, the open row used first."""
@@ -235,7 +190,7 @@ class _Writer:
         nodes: list[Node] = []
         for number, index in enumerate(order):
             if number:
-                nodes += self._opening(self.row + index, [])
+                nodes += self._opening(self.row + index)
                 self.pending = []
             done, self.pending = self._units(blocks[index], base, size, pack)
             nodes += done
@@ -307,105 +262,6 @@ class _Writer:
             if lag < self.count:
                 nodes += self.say.mac(column + lag, place + lag, latch, self.count - lag)
         return nodes
-
-    # -- fill between ----------------------------------------------------------------------------------------------------
-
-    def _between(self, row: int, block: tuple[int, int]) -> None:
-        low, high = block
-        groups, count, total = high - low, self.count, self.area.pixels
-        ring = self.device.organization.buffer_capacity // count
-        step = 1 if groups % 2 == 0 else 2  # pixels a trip, so that a trip has an even number of sums
-        ahead = min(step, total)
-        source = self.start * self.product.pixels + self.area.pixel * count
-        self._open(row, 0, Affine(source), ahead * count)
-        trips = max(total - ahead, 0) // step
-        p = step * Var("p")
-        before = self._trip(p, block, ring, step, fills=step * count, ahead=ahead, first=True)
-        if trips:
-            self.nodes += _at(before, "p", 0)
-            body = self._trip(p, block, ring, step, fills=step * count, ahead=ahead, first=False)
-            self.nodes += loop("p", trips - 1, _shifted(body, "p", 1))
-        done = trips * step
-        while done < total:
-            left = min(step, total - done)
-            coming = max(min(total - done - ahead, step), 0)
-            body = self._trip(Affine(done), block, ring, left, fills=coming * count, ahead=ahead, first=done == 0)
-            self.nodes += body
-            done += left
-        last = _Unit(Affine(total - 1), groups - 1)
-        self.pending = list(self.say.read((total * groups - 1) % 2, self._result(last, low)))
-
-    def _trip(
-        self, base: Affine, block: tuple[int, int], ring: int, step: int, *, fills: int, ahead: int, first: bool
-    ) -> list[Node]:
-        """``step`` pixels' sums, with ``fills`` columns of the coming pixels between their multiplications."""
-        low, high = block
-        groups, count, lag = high - low, self.count, min(self.choice.lag, self.count)
-        units = [(s, g) for s in range(step) for g in range(groups)]
-        pairs = self.choice.fill == "between, pairs"
-        source = self.start * self.product.pixels + self.area.pixel * count
-        # Where fills may stand: behind a read and the bus's turnaround; told as (unit, first multiplication, last).
-        nodes: list[Node] = []
-        filled = 0
-        for number, (s, g) in enumerate(units):
-            share = fills * (number + 1) // len(units) - filled
-            if pairs:
-                share = fills * (number // 2 + 1) // ceil_div(len(units), 2) - filled
-                if number % 2 == 0 and number + 1 < len(units):
-                    share = min(share, max(count - lag - 4, 0))
-            column = g * count
-            place = (count * base + s * count) % (ring * count)
-            latch = (groups * base + (s * groups + g)) % 2
-            prior = _Unit(base + (s if g else s - 1), g - 1 if g else groups - 1)
-            old = (groups * base + (s * groups + g - 1)) % 2
-            quiet = 4 if not pairs or number % 2 == 0 else 0
-            reads_here = not (first and number == 0)
-
-            at = 0
-            if reads_here and not (pairs and number % 2):
-                nodes += self.say.mac(column, place, latch, lag)
-                nodes += self.say.read(old, self._result(prior, low))
-                at = lag
-            pause = min(quiet, count - at)
-            if pause and share:
-                nodes += self.say.mac(column + at, _plus(place, at), latch, pause)
-                at += pause
-            mixed = min(share, count - at)
-            if mixed:
-                nodes += self._mix(column=column, place=place, latch=latch, start=at, macs=mixed, base=base, at=filled, fills=mixed,
-                                   ring=ring, ahead=ahead, source=source)  # fmt: skip
-                at += mixed
-            if share > mixed:
-                nodes += self._mix(column=0, place=place, latch=latch, start=0, macs=0, base=base, at=filled + mixed,
-                                   fills=share - mixed, ring=ring, ahead=ahead, source=source)  # fmt: skip
-            filled += share
-            if at < count:
-                nodes += self.say.mac(column + at, _plus(place, at), latch, count - at)
-            if pairs and number % 2:
-                # Both sums of the pair are complete but this one's tree: the first is read now, before its latch is wanted.
-                nodes += self.say.read(old, self._result(prior, low))
-        return nodes
-
-    def _mix(
-        self, *, column: int, place: Affine, latch: Affine, start: int, macs: int, base: Affine, at: int, fills: int,
-        ring: int, ahead: int, source: int,
-    ) -> list[Node]:  # fmt: skip
-        """``fills`` fills, one behind each of as many multiplications (none: fills alone)."""
-        k = Affine(0, (("k", 1),)) if fills > 1 else Affine(0)
-        coming = self.count * base + (ahead * self.count + at)
-        fill = Op(self.say.fill_op.name, ((coming + k) % (ring * self.count), coming + source + k))
-        body: tuple[Node, ...] = (fill,)
-        if macs:
-            mac = Op(self.say.mac_op, (Affine(column + start) + k, _plus(_plus(place, start), k), latch))
-            body = (mac, fill)
-        return [Loop("k", fills, body)] if fills > 1 else list(body)
-
-
-def _plus(place: Affine, step: Affine | int) -> Affine:
-    """Added inside the modulus, if there is one."""
-    if not place.mod:
-        return place + step
-    return (Affine(place.const, place.terms) + step) % place.mod
 
 
 def _shifted(nodes: list[Node], var: str, by: int) -> list[Node]:
