@@ -14,9 +14,13 @@ from nearbank.cli.options import (
     ChannelsOption,
     DeviceOption,
     JsonOption,
+    LevelOption,
     MappingOption,
     NoCacheOption,
     OptionOption,
+    TraceOption,
+    check_level,
+    command_line,
     options,
     use_cache,
 )
@@ -24,6 +28,7 @@ from nearbank.errors import InputError, NearbankError, near_matches
 from nearbank.program import aim_export, pimflow
 from nearbank.report import documents, output, tables
 from nearbank.report.progress import Progress
+from nearbank.report.trace_commands import write_layer_trace
 from nearbank.sim.energy import energy, product_energy
 
 __all__ = ["layer"]
@@ -55,6 +60,8 @@ def layer(
     option: OptionOption = None,
     cache: CacheOption = None,
     no_cache: NoCacheOption = False,
+    trace: TraceOption = None,
+    trace_level: LevelOption = "commands",
     json: JsonOption = None,
 ) -> None:
     """Compile, time and optionally verify or write out one matrix product.
@@ -62,6 +69,8 @@ def layer(
     Example: nearbank layer --pixels 12544 --in-channels 16 --out-channels 96 --verify
     """
     output.check_writable(json)
+    output.check_writable(trace)
+    check_level(trace_level)
     use_cache(cache, no_cache)
     output.check_folder(emit)
     if format not in _FORMATS:
@@ -81,6 +90,8 @@ def layer(
         tables.console().print(_verify(compiled))
     if emit is not None:
         tables.console().print(f"wrote {_emit(compiled, emit, format)} files to {emit}")
+    if trace is not None:
+        write_layer_trace(trace, compiled, timing, level=trace_level, command=command_line())
     output.write_json(json, documents.layer_document(timing, unit, channels, spent, bus))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,7 @@ import typer
 from nearbank import graph, pim, plan, zoo
 from nearbank.errors import InputError, ModelError, near_matches
 from nearbank.pim import cache
+from nearbank.report.trace import LEVELS
 
 __all__ = [
     "BatchOption",
@@ -19,15 +22,20 @@ __all__ = [
     "DeviceOption",
     "GpuOption",
     "GroupsOption",
+    "HtmlOption",
     "JoinOption",
     "JsonOption",
     "LaunchOption",
+    "LevelOption",
     "MappingOption",
     "NoCacheOption",
     "OptionOption",
     "PolicyOption",
     "ScopeOption",
     "SumsOption",
+    "TraceOption",
+    "check_level",
+    "command_line",
     "gpu_model",
     "load_model",
     "options",
@@ -77,6 +85,15 @@ JoinOption = Annotated[
 SumsOption = Annotated[
     bool, typer.Option("--charge-sums/--free-sums", help="Whether adding partial sums takes a GPU kernel.")
 ]
+HtmlOption = Annotated[
+    Path | None, typer.Option("--html", help="Write a report with plots to this file (extra: report).")
+]
+TraceOption = Annotated[
+    Path | None, typer.Option("--trace", help="Write a timeline for ui.perfetto.dev or chrome://tracing to this file.")
+]
+LevelOption = Annotated[
+    str, typer.Option("--trace-level", help="Of --trace: tasks, or commands, down to each DRAM command.")
+]
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the result to this file too.")]
 CacheOption = Annotated[
     Path | None, typer.Option("--cache", help="Folder to keep found mappings in [default: the user's cache folder].")
@@ -103,6 +120,17 @@ def options(pairs: list[str] | None) -> dict[str, str]:
             raise InputError("--option", value=pair, bound="name=value")
         out[name] = value
     return out
+
+
+def check_level(level: str) -> None:
+    """InputError unless ``level`` is one of a trace's."""
+    if level not in LEVELS:
+        raise InputError("--trace-level", value=level, bound=near_matches(level, LEVELS))
+
+
+def command_line() -> str:
+    """The command as it was given, to be pasted into a shell."""
+    return shlex.join(["nearbank", *sys.argv[1:]])
 
 
 def load_model(model: str, batch: int, groups: str = "gpu") -> tuple[graph.Graph, zoo.ModelInfo | None]:

@@ -17,15 +17,20 @@ from nearbank.cli.options import (
     DeviceOption,
     GpuOption,
     GroupsOption,
+    HtmlOption,
     JoinOption,
     JsonOption,
     LaunchOption,
+    LevelOption,
     MappingOption,
     NoCacheOption,
     OptionOption,
     PolicyOption,
     ScopeOption,
     SumsOption,
+    TraceOption,
+    check_level,
+    command_line,
     gpu_model,
     load_model,
     options,
@@ -34,7 +39,9 @@ from nearbank.cli.options import (
 from nearbank.errors import InputError, NearbankError, near_matches
 from nearbank.plan.measure import TorchBench
 from nearbank.report import documents, output, tables
+from nearbank.report import html as pages
 from nearbank.report.progress import Progress
+from nearbank.report.trace import write_plan_trace
 
 __all__ = ["HOSTS", "run"]
 
@@ -67,13 +74,20 @@ def run(
     option: OptionOption = None,
     cache: CacheOption = None,
     no_cache: NoCacheOption = False,
+    html: HtmlOption = None,
+    trace: TraceOption = None,
+    trace_level: LevelOption = "tasks",
     json: JsonOption = None,
 ) -> None:
     """Run a network: plan it, compute it through the memory's programs, compare with float32.
 
     Example: nearbank run efficientnet-lite0 --policy pim --image chelsea
     """
-    output.check_writable(json)
+    for path in (json, html, trace):
+        output.check_writable(path)
+    check_level(trace_level)
+    if html is not None:
+        pages.check_plotly()
     use_cache(cache, no_cache)
     if host not in HOSTS:
         raise InputError("--host", value=host, bound=near_matches(host, HOSTS))
@@ -108,6 +122,16 @@ def run(
         tables.print_segments(segments)
         document["gpu_segments"] = documents.segments_document(segments)
     output.write_json(json, document)
+    if html is not None or trace is not None:
+        tick = Progress(f"looking into {model}")
+        content = pages.gather(made, unit, cost, spent, command=command_line(), values=values, tick=tick)
+        tick.close()
+        if html is not None:
+            pages.write_html(html, content)
+        if trace is not None:
+            write_plan_trace(
+                trace, made, unit, content.memory, content.weights, level=trace_level, command=content.command
+            )
 
 
 def _feeds(network: graph.Graph, info: zoo.ModelInfo | None, image: str) -> dict[str, Any]:
