@@ -15,7 +15,7 @@ import nearbank as nb
 from nearbank.devices import PimDevice
 from nearbank.errors import PlanError
 from nearbank.graph import Groups
-from nearbank.pim import compile_product
+from nearbank.pim import bias_in_memory, compile_product
 from nearbank.pim.blocks import BlockCompiled
 from nearbank.plan import Costs, Part, kernels, product_of
 from nearbank.plan.types import Axis
@@ -59,10 +59,11 @@ def through_memory(model: Path, device: str, mapping: str = "search", *, groups:
     compiled = compile_product(memory, product, plan.system.channels, mapping)
     rows = work.rows(feeds["input"])
     if isinstance(compiled, BlockCompiled):
-        plain = by_blocks(memory, compiled, rows, work.weight)
+        plain = by_blocks(memory, compiled, rows, work.weight) + work.bias
+    elif bias_in_memory(memory, mapping, bias=True):
+        plain = oracle(memory, rows, work.weight, compiled.pieces, bias=work.bias)
     else:
-        plain = oracle(memory, rows, work.weight, compiled.pieces)
-    plain = plain + work.bias
+        plain = oracle(memory, rows, work.weight, compiled.pieces) + work.bias
     ours = nb.execute(plan, memory, feeds)["output"]
     return plan, ours, work.restore(plain), nb.reference(graph, feeds)["output"]
 
@@ -70,7 +71,8 @@ def through_memory(model: Path, device: str, mapping: str = "search", *, groups:
 def by_blocks(memory: PimDevice, compiled: BlockCompiled, rows: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Each run by the oracle of an ordinary product."""
     plain = np.full((*rows.shape[:2], weight.shape[2]), np.nan, np.float32)
-    for run, pieces, _ in compiled.runs:
+    for laid in compiled.runs:
+        run, pieces = laid.run, laid.pieces
         pixels = slice(run.pixel, run.pixel + run.pixels)
         plain[pixels, run.block] = oracle(memory, rows[pixels, run.block], weight[run.block], pieces)
     return plain

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import sys
 from importlib.resources import files
 
 import pytest
@@ -198,7 +199,7 @@ def test_segments_are_timed_beside_the_model(nearbank, tmp_path, monkeypatch):
             return 7.0 * len(calls)
 
     measure = runtime.measure_gpu
-    monkeypatch.setattr("nearbank.cli.run.TorchBench", Bench)
+    monkeypatch.setattr(sys.modules["nearbank.cli.run"], "TorchBench", Bench)
     monkeypatch.setattr(
         runtime, "measure_gpu",
         lambda plan, unit, timer: measure(plan, unit, timer, runtime.TorchHost(plan.graph, "cpu", "float16")),
