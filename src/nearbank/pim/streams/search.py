@@ -17,8 +17,12 @@ __all__ = ["ceiling", "ranked"]
 _COUNTED, _HOPELESS = 48, 1.3
 """Choices laid out of those counted as if all were even, and how much worse than the best a count may be."""
 
-_MERGED = 14
-"""Choices merged at most: search time is in proportion."""
+_FEWEST, _MERGED = 4, 24
+"""Choices merged: so many at least, and then as long as the count, which is seldom too high, is below the best merged; search time
+is in proportion."""
+
+_VISITS = 2048
+"""Visits of rows of a channel, above which tiles are not tried: with so many pixels rows resident are as good."""
 
 _WHOLE = 1 << 20
 """A tile of as many pixels as the buffers hold."""
@@ -33,8 +37,8 @@ def ranked(device: PimDevice, product: Product, channels: int) -> list[tuple[int
         if count <= _HOPELESS * rough[0][0]
     )
     best, out = 1 << 60, []
-    for count, choice in counted[:_MERGED]:
-        if count > _HOPELESS * counted[0][0] or count == inf:
+    for number, (count, choice) in enumerate(counted[:_MERGED]):
+        if count == inf or (number >= _FEWEST and count > best):
             break
         clocks = _clocks(device, product, channels, choice, best + best // 64)
         if clocks is not None:
@@ -43,21 +47,24 @@ def ranked(device: PimDevice, product: Product, channels: int) -> list[tuple[int
     return sorted(out)
 
 
-def ceiling(device: PimDevice, clocks: int) -> int:
-    """Clocks that a choice ranked with ``clocks`` takes at most: every refresh on an occasion of its own."""
-    if not device.refresh.enabled:
-        return clocks + 1
-    blocked = max(device.gap(device.one("refresh").name, device.by_role("activate")[0].name), 1)
-    tail = max((gap for _, gap in device.end), default=0)
-    return clocks + tail + (clocks // device.refresh.interval + 2) * (blocked + gaps(device).reopening)
-
-
 def _refreshed(device: PimDevice, clocks: int) -> int:
     """With the refreshes that fall due, as if each but the last kept the banks from their work."""
     if not device.refresh.enabled:
         return clocks
     blocked = max(device.gap(device.one("refresh").name, device.by_role("activate")[0].name), 1)
     return clocks + max(clocks // max(device.refresh.interval - blocked, 1) - 1, 0) * blocked
+
+
+def ceiling(device: PimDevice, clocks: int) -> int:
+    """Clocks that a choice ranked with ``clocks`` takes at most. A refresh in a row's closing costs what it blocks, which is counted
+    but for the last; one for which the row is closed, when as many are owed as may be postponed, costs the reopening too."""
+    tail = max((gap for _, gap in device.end), default=0) + 1
+    if not device.refresh.enabled:
+        return clocks + tail
+    gap = gaps(device)
+    blocked = max(device.gap(device.one("refresh").name, gap.acts[0]), 1)
+    closings = clocks // (device.refresh.postpone * device.refresh.interval) + 1
+    return clocks + tail + 2 * blocked + closings * (gap.reopening + gap.act_close)
 
 
 def _clocks(device: PimDevice, product: Product, channels: int, choice: Choice, limit: int) -> int | None:
@@ -93,6 +100,8 @@ def _even(device: PimDevice, product: Product, channels: int) -> Iterator[tuple[
                 openings, fills = rows, blocks * min(pixels, ceil_div(int(sums), 1) or 1) * one
                 if tile:
                     openings += (ceil_div(pixels, places) - 1) * max(rows - blocks, 0)
+                    if openings > _VISITS:
+                        continue
                 for reads in _bursts(places * one, one, fills / sums):
                     clocks = _time(device, sums * one, sums, fills, openings, reads)
                     yield clocks, Choice(across, pieces, tile, reads)

@@ -188,7 +188,9 @@ def _stretches(rows: list[Placed], tile: int, places: int) -> Iterator[tuple[int
     for members in alike.values():
         first, last = _range([rows[number] for number in members])
         count = ceil_div(last - first, min(tile, places))
-        for low, high in pairwise(first + (last - first) * i // count for i in range(count + 1)):
+        each, more = divmod(last - first, count)
+        # Larger tiles first: alike ones behind one another are loops.
+        for low, high in pairwise(first + each * i + min(i, more) for i in range(count + 1)):
             used = [number for number in members if _segments(rows[number], low, high)]
             if used:
                 yield low, high, used
