@@ -198,11 +198,15 @@ class Merger:
             self.retired = max(self.retired, (visit.place + self.pixel) * self.work.stride)
         if self.pixel == visit.pixels:
             self.pixel, self.visit = 0, self.visit + 1
-            if self.visit < len(self.work.visits):
-                following = self.work.visits[self.visit]
-                self.retired = max(self.retired, following.base * self.work.stride)
-                self.opened = -1 if following.opens else self.opened
+            self.arrive()
         return True
+
+    def arrive(self) -> None:
+        """Come to a visit: its row is to be opened or open, and what came before its load is not wanted again."""
+        if self.visit < len(self.work.visits):
+            visit = self.work.visits[self.visit]
+            self.retired = max(self.retired, visit.base * self.work.stride)
+            self.opened = -1 if visit.opens else len(self.gap.acts)
 
     def _read(self, clock: int) -> None:
         first = self.unread.popleft()

@@ -17,9 +17,9 @@ __all__ = ["ceiling", "ranked"]
 _COUNTED, _HOPELESS = 48, 1.3
 """Choices laid out of those counted as if all were even, and how much worse than the best a count may be."""
 
-_FEWEST, _MERGED = 4, 24
-"""Choices merged: so many at least, and then as long as the count, which is seldom too high, is below the best merged; search time
-is in proportion."""
+_FEWEST, _MERGED, _WORTH = 4, 24, 1.01
+"""Choices merged: so many at least, and so many at most; and between as long as the best merged is that much above the next count,
+which is seldom too high. Search time is in proportion."""
 
 _VISITS = 2048
 """Visits of rows of a channel, above which tiles are not tried: with so many pixels rows resident are as good."""
@@ -38,7 +38,7 @@ def ranked(device: PimDevice, product: Product, channels: int) -> list[tuple[int
     )
     best, out = 1 << 60, []
     for number, (count, choice) in enumerate(counted[:_MERGED]):
-        if count == inf or (number >= _FEWEST and count > best):
+        if count == inf or (number >= _FEWEST and count * _WORTH > best):
             break
         clocks = _clocks(device, product, channels, choice, best + best // 64)
         if clocks is not None:

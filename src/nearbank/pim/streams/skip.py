@@ -65,7 +65,8 @@ class _Skipper(Merger):
 
     def __init__(self, device: PimDevice, product: Product, work: Work, reads: int) -> None:
         super().__init__(device, product, work, reads)
-        self.pixel_marks: dict[object, _Mark] = {}
+        self.steady: dict[object, _Mark] = {}
+        self.draining: dict[object, _Mark] = {}
         self.visit_marks: dict[object, _Mark] = {}
 
     def look(self) -> None:
@@ -73,7 +74,7 @@ class _Skipper(Merger):
         self.fence = len(self.entries)
         state = self._state()
         if not self.pixel:
-            self.pixel_marks = {}
+            self.steady, self.draining = {}, {}
             if self.opened < 0 or not self.work.visits[self.visit].opens:
                 self._visits(state)
                 if self.visit >= len(self.work.visits):
@@ -113,30 +114,29 @@ class _Skipper(Merger):
         mine = load is not None and load.place == visit.place
         steady = (state, self._buffers(), self.load, self.load_pixel - self.pixel if mine else self.load_pixel)
         draining = (state, self.filled)
-        for key in (steady, draining):
-            old = self.pixel_marks.get(key)
-            if old is None:
-                continue
+        if old := self.steady.get(steady):
+            times = (visit.pixels - 1 - self.pixel) // (self.pixel - old.pixel)
+            if mine and load is not None:
+                times = min(times, (load.pixels - 1 - self.load_pixel) // (self.pixel - old.pixel))
+            if times >= 1:
+                self._skip_pixels(old, times, fills=mine)
+                return
+        if (old := self.draining.get(draining)) and (old.could_fill or not self._mark().could_fill):
             d = self.pixel - old.pixel
             times = (visit.pixels - 1 - self.pixel) // d
-            if key is steady:
-                if mine and load is not None:
-                    times = min(times, (load.pixels - 1 - self.load_pixel) // d)
-            elif not old.could_fill:
-                continue
-            elif load is not None:
+            if load is not None:
                 times = min(times, (self.reads - 1 - self.since) // max(self.since - old.since, 1))
                 times = min(times, (self.filled - self.head) // (d * self.work.stride) - 2)
             if times >= 1:
-                self._skip_pixels(old, times, d, fills=key is steady and mine)
+                self._skip_pixels(old, times, fills=False)
                 return
-        mark = self._mark()
-        self.pixel_marks[steady] = self.pixel_marks[draining] = mark
+        self.steady[steady] = self.draining[draining] = self._mark()
 
-    def _skip_pixels(self, old: _Mark, times: int, d: int, *, fills: bool) -> None:
-        visit = self.work.visits[self.visit]
+    def _skip_pixels(self, old: _Mark, times: int, *, fills: bool) -> None:
+        visit, d = self.work.visits[self.visit], self.pixel - old.pixel
         body = self.entries[old.entries :]
-        self.entries[old.entries :] = [repeated("p", times + 1, body, lambda e: tuple(d * by for by in e.pixel))]
+        var = f"p{depth}" if (depth := _depth(body)) else "p"
+        self.entries[old.entries :] = [repeated(var, times + 1, body, lambda e: tuple(d * by for by in e.pixel))]
         self.fence = len(self.entries)
         self.skipped += times * (self.now + self.skipped - old.clock)
         if not fills:
@@ -150,7 +150,9 @@ class _Skipper(Merger):
             self.retired += ahead * self.work.stride
         if fills:
             self.load_pixel += ahead
-        self.pixel_marks = {}
+        # What was before the loop may still come again, with the loop in it.
+        self.steady = {key: mark for key, mark in self.steady.items() if mark.entries <= old.entries}
+        self.draining = {}
 
     def _advance(self, visits: int, sums: int, columns: int) -> None:
         self.visit += visits
@@ -182,6 +184,7 @@ class _Skipper(Merger):
         self.load += times * dl
         self.retired += times * columns
         self._advance(times * d, times * sums, times * columns)
+        self.arrive()
         self.visit_marks = {}
 
     def _grown(self, entry: Entry, d: int, dl: int, sums: int) -> tuple[int, ...]:
@@ -199,3 +202,8 @@ class _Skipper(Merger):
             result = ((y.piece - x.piece) * self.pixels + there.pixel - here.pixel) * self.groups + y.group - x.group
             return (sums, result)
         return (there.row - here.row,) if entry.args else ()
+
+
+def _depth(body: list[Entry | Repeat]) -> int:
+    """How deep repeats are nested in a body."""
+    return max((1 + _depth(list(e.body)) for e in body if isinstance(e, Repeat)), default=0)
