@@ -56,8 +56,9 @@ def _refreshed(device: PimDevice, clocks: int) -> int:
 
 
 def ceiling(device: PimDevice, clocks: int) -> int:
-    """Clocks that a choice ranked with ``clocks`` takes at most. A refresh in a row's closing costs what it blocks, which is counted
-    but for the last; one for which the row is closed, when as many are owed as may be postponed, costs the reopening too."""
+    """Clocks that a choice ranked with ``clocks`` takes at most. A refresh in a row's closing costs what it blocks, which is
+    counted but for the last; one for which the row is closed, when as many are owed as may be postponed, costs the reopening
+    too."""
     tail = max((gap for _, gap in device.end), default=0) + 1
     if not device.refresh.enabled:
         return clocks + tail
