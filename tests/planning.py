@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 import nearbank as nb
 from nearbank.devices import PimDevice
 from nearbank.errors import Infeasible
-from nearbank.graph import Graph, MatMul, Node
+from nearbank.graph import Graph, Groups, MatMul, Node
 from nearbank.graph.gather import Gather
 from nearbank.plan import WHOLE, Costs, Kernel, MemoryCost, Part, Plan, System, Window, kernels
 from nearbank.plan.assembly import Decision, dispatch, drafts
@@ -107,7 +107,11 @@ def model_of(
 
 
 def convolutions(
-    *layers: tuple[int, int, dict[str, Any]], channels: int, size: tuple[int, int], batch: int = 1
+    *layers: tuple[int, int, dict[str, Any]],
+    channels: int,
+    size: tuple[int, int],
+    batch: int = 1,
+    groups: Groups = "gpu",
 ) -> Graph:
     """A chain of (output channels, kernel, attributes), a ReLU behind each; kernels "c0", "c1", .. and tensors "r0", "r1", .."""
     rng, nodes, weights, tensor = np.random.default_rng(3), [], {}, "x"
@@ -120,4 +124,4 @@ def convolutions(
         nodes.append(helper.make_node("Relu", [f"t{i}"], [f"r{i}"], name=f"relu{i}"))
         tensor, channels = f"r{i}", outputs
     shape = ("n", int(weights["w0"].shape[1] * layers[0][2].get("group", 1)), *size)
-    return nb.load(model_of(nodes, shape, [tensor], weights), batch=batch, name="chain")  # type: ignore[arg-type]
+    return nb.load(model_of(nodes, shape, [tensor], weights), batch=batch, name="chain", groups=groups)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from onnx import helper
 
 import nearbank as nb
-from nearbank.graph import Graph
+from nearbank.graph import GROUPS, Graph
 from nearbank.plan import POLICIES, Part, check_plan, kernels
 from nearbank.plan.assembly import Share
 from nearbank.plan.pipeline import chains, stages
@@ -17,13 +17,13 @@ from tests.planning import model_of, plan_of
 from tests.property.test_graph import networks
 
 DEVICE = nb.device("newton-gddr6")
-CHANNELS = 4
 
 
 @st.composite
 def images(draw) -> Graph:
     """A random network of convolutions of all geometries, pools, activations, residual sums and gates on small images."""
     rng = np.random.default_rng(draw(st.integers(0, 999)))
+    channels = draw(st.sampled_from([4, 24]))  # of 24, depthwise ones are two blocks
     batch = draw(st.sampled_from([1, 1, 1, 2, 3]))
     nodes, weights, last, tensors = [], {}, "x", {"x": (9, 7)}
 
@@ -40,10 +40,10 @@ def images(draw) -> Graph:
         size = tensors[last]
         kind = draw(
             st.sampled_from(
-                ["Point", "Conv", "Depthwise", "Relu", "HardSwish", "Add", "Gate", "MaxPool", "AveragePool"]
+                ["Point", "Conv", "Depthwise", "Grouped", "Relu", "HardSwish", "Add", "Gate", "MaxPool", "AveragePool"]
             )
         )
-        if kind in ("Conv", "Depthwise", "Point", "MaxPool", "AveragePool"):
+        if kind in ("Conv", "Depthwise", "Grouped", "Point", "MaxPool", "AveragePool"):
             k = 1 if kind == "Point" else draw(st.sampled_from([2, 3, 3]))
             stride = draw(st.sampled_from([1, 1, 2]))
             dilation = 1 if kind.endswith("Pool") else draw(st.sampled_from([1, 1, 2]))
@@ -56,14 +56,14 @@ def images(draw) -> Graph:
             if kind.endswith("Pool"):
                 last = add(kind, [last], new, **geometry)  # type: ignore[arg-type]
                 continue
-            groups = CHANNELS if kind == "Depthwise" else 1
-            array = rng.standard_normal((CHANNELS, CHANNELS // groups, k, k)) / (k * np.sqrt(CHANNELS / groups))
+            groups = {"Depthwise": channels, "Grouped": 2}.get(kind, 1)
+            array = rng.standard_normal((channels, channels // groups, k, k)) / (k * np.sqrt(channels / groups))
             last = add(
                 "Conv",
                 [last],
                 new,
                 array,
-                rng.standard_normal(CHANNELS),
+                rng.standard_normal(channels),
                 group=groups,
                 dilations=[dilation] * 2,
                 **geometry,
@@ -77,7 +77,8 @@ def images(draw) -> Graph:
             last = add(kind, [last], size)
     if not nodes:
         last = add("Relu", [last], (9, 7))
-    return nb.load(model_of(nodes, ("n", CHANNELS, 9, 7), [last], weights), batch=batch, name="images")  # type: ignore[arg-type]
+    model, groups = model_of(nodes, ("n", channels, 9, 7), [last], weights), draw(st.sampled_from(list(GROUPS)))
+    return nb.load(model, batch=batch, name="images", groups=groups)  # type: ignore[arg-type]
 
 
 @st.composite
@@ -100,7 +101,11 @@ def decisions(draw, graph: Graph, *, only_memory: bool = False) -> dict[str, tup
             continue
         axis = draw(st.sampled_from(["whole", "pixels", "channels"]))
         most = kernel.extent(axis)  # type: ignore[arg-type]
-        cuts = sorted(draw(st.sets(st.integers(1, most - 1), min_size=1, max_size=3))) if most > 1 else []
+        unit = (
+            kernel.work.gather.block_channels if axis == "channels" and kernel.work.blocks > 1 else 1
+        )  # blocks stay whole
+        cuts = sorted(draw(st.sets(st.integers(1, (most - 1) // unit), min_size=1, max_size=3))) if most > unit else []
+        cuts = [unit * cut for cut in cuts]
         parts = [Part(axis, a, b) for a, b in zip([0, *cuts], [*cuts, most], strict=True)] if cuts else [Part()]  # type: ignore[arg-type]
         sides = ["pim"] * len(parts) if only_memory else [draw(st.sampled_from(["pim", "gpu"])) for _ in parts]
         out[kernel.name] = tuple(zip(sides, parts, strict=True))  # type: ignore[arg-type]

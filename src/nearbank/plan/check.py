@@ -107,6 +107,11 @@ def _check_covered(kernel: Kernel, tasks: Sequence[Task]) -> None:
             raise PlanError(
                 "parts leave a gap or overlap", where=kernel.name, value=f"{axis} {start}", bound=f"{axis} {at}"
             )
+        work = kernel.work
+        if axis == "channels" and work is not None and work.blocks > 1 and start % work.gather.block_channels:
+            raise PlanError(
+                "a part cuts a block", where=kernel.name, value=start, bound=f"{work.gather.block_channels}"
+            )
         if stop <= at:
             raise PlanError("made twice", where=kernel.name, value=f"{axis} {start} to {stop}")
         at = stop

@@ -14,7 +14,7 @@ from nearbank.devices import PimDevice
 from nearbank.pim import Compiled, LayerTiming, Product, compile_product, time_product
 from nearbank.plan.costs import product_of
 from nearbank.plan.kernels import kernels
-from nearbank.plan.placement import Placement, place_weights
+from nearbank.plan.placement import Placement, place_weights, weights_name
 from nearbank.plan.types import Plan, Task
 from nearbank.sim.watch import Clocks, spent_clocks
 
@@ -71,4 +71,4 @@ def weight_map(device: PimDevice, tasks: Sequence[MemoryTask]) -> Placement:
     Raises:
         Infeasible: a channel's banks have too few rows.
     """
-    return place_weights(device, ((x.task.name, x.task.kernel, x.compiled) for x in tasks))
+    return place_weights(device, ((x.task.name, weights_name(x.task), x.compiled) for x in tasks))

@@ -15,9 +15,9 @@ from nearbank.errors import Infeasible
 from nearbank.pim import Compiled, Tile, compile_product
 from nearbank.plan.costs import product_of
 from nearbank.plan.kernels import kernels
-from nearbank.plan.types import Plan
+from nearbank.plan.types import Plan, Task
 
-__all__ = ["Placement", "Stretch", "place_plan", "place_weights"]
+__all__ = ["Placement", "Stretch", "place_plan", "place_weights", "weights_name"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,11 @@ class Placement:
     load_us: float
 
 
+def weights_name(task: Task) -> str:
+    """A name for the weights that a task needs: its kernel's, but for a range of output channels, which has its own."""
+    return f"{task.kernel}, {task.part}" if task.part.axis == "channels" else task.kernel
+
+
 def place_plan(plan: Plan, device: PimDevice) -> Placement:
     """The weights of all tasks in memory, in their order; a range of a kernel's output channels counts as a kernel of its own.
 
@@ -58,7 +63,7 @@ def place_plan(plan: Plan, device: PimDevice) -> Placement:
         (
             (
                 task.name,
-                f"{task.kernel}, {task.part}" if task.part.axis == "channels" else task.kernel,
+                weights_name(task),
                 compile_product(device, product_of(known[task.kernel], task.part), plan.system.channels, task.mapping),
             )
             for task in plan.tasks
@@ -81,7 +86,8 @@ def place_weights(device: PimDevice, programs: Iterable[tuple[str, str, Compiled
     columns: dict[int, int] = {}
     once: dict[str, int] = {}
     for task, kernel, compiled in programs:
-        once[kernel] = compiled.product.groups(device) * compiled.product.chunks(device)
+        product = compiled.product
+        once[kernel] = product.groups(device) * product.chunks(device) * product.blocks
         for channel, tiles in sorted(compiled.tiles.items()):
             rows = max((t.row for t in tiles), default=-1) + 1
             if not rows:

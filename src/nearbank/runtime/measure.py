@@ -17,6 +17,7 @@ import numpy as np
 
 from nearbank.devices import PimDevice
 from nearbank.errors import PlanError
+from nearbank.graph import Gather
 from nearbank.pim import compile_product
 from nearbank.plan import Kernel, Part, Plan, Task, kernels, product_of
 from nearbank.plan.measure import TorchBench
@@ -141,24 +142,37 @@ class _Calls:
         return lambda: parts.sum(dim=0)
 
     def _piece(self, kernel: Kernel, part: Part) -> Call:
-        """A range of pixels or channels of a product. Of a convolution wider than a point, the convolution that makes as many."""
-        work, torch, gather = kernel.work, self.host.torch, kernel.work.gather if kernel.work else None
-        if work is None or gather is None:
+        """A range of pixels or channels of a product; of a convolution wider than a point or in groups, one that makes as many."""
+        work, torch = kernel.work, self.host.torch
+        if work is None:
             raise PlanError("no matrix product", where=kernel.name, value=kernel.reason)
-        pixels = part.size if part.axis == "pixels" else work.pixels
-        outputs = slice(part.start, part.stop) if part.axis == "channels" else slice(None)
-        bias = None if work.bias is None else self.host.tensor(work.bias[outputs])
-        weight = work.weight[:, outputs]
-        if gather.layout == "NCHW" and prod(gather.kernel) > 1:
-            width = gather.output_shape[3]
-            rows = -(-pixels // width)
-            height = (rows - 1) * gather.stride[0] + (gather.kernel[0] - 1) * gather.dilation[0] + 1
-            across = gather.input_shape[3] + gather.pads[1] + gather.pads[3]
-            image = self._random(1, gather.input_shape[1], height, across)
-            # [kernel row, kernel column, channel] x outputs -> outputs, channels, rows, columns
-            window = self.host.tensor(weight.reshape(*gather.kernel, gather.input_shape[1], -1).transpose(3, 2, 0, 1))
-            return lambda: torch.nn.functional.conv2d(image, window, bias, gather.stride, 0, gather.dilation)
-        matrix, source = self.host.tensor(weight), self._random(pixels, work.in_channels)
+        gather = work.gather
+        outputs = part.size if part.axis == "channels" else work.out_channels
+        bias = None if work.bias is None else self._random(outputs)
+        if gather.layout == "NCHW" and (prod(gather.kernel) > 1 or gather.groups > 1):
+            return self._convolution(gather, part, bias is not None)
+        source = self._random(part.size if part.axis == "pixels" else work.pixels, work.in_channels)
+        matrix = self._random(work.in_channels, outputs)
         if bias is None:
             return lambda: torch.mm(source, matrix)
         return lambda: torch.addmm(bias, source, matrix)
+
+    def _convolution(self, gather: Gather, part: Part, biased: bool) -> Call:
+        """Whole images for a range of channels, all groups that it touches; for one of pixels, whole rows of one long image."""
+        images, _, rows, width = gather.output_shape
+        groups, outputs = gather.groups, gather.out_channels
+        if part.axis == "pixels":
+            images, rows = 1, min(-(-part.size * prod(gather.tile) // width), images * rows)
+        elif groups == 1:
+            outputs = part.size
+        else:
+            each = outputs // groups
+            groups = -(-part.stop // each) - part.start // each
+            outputs = groups * each
+        inputs, bias = gather.input_shape[1] // gather.groups, self._random(outputs) if biased else None
+        height = (rows - 1) * gather.stride[0] + (gather.kernel[0] - 1) * gather.dilation[0] + 1
+        across = gather.input_shape[3] + gather.pads[1] + gather.pads[3]
+        image = self._random(images, inputs * groups, height, across)
+        window = self._random(outputs, inputs, *gather.kernel)
+        conv2d = self.host.torch.nn.functional.conv2d
+        return lambda: conv2d(image, window, bias, gather.stride, 0, gather.dilation, groups)

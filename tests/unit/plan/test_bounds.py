@@ -127,6 +127,14 @@ def test_ranges_of_output_channels_have_weights_of_their_own():
     assert apart.weight_bytes == apart.once_bytes == shared.weight_bytes == 2 * 16 * 64
 
 
+def test_blocks_have_weights_each():
+    device = nb.device("newton-gddr6")
+    graph = convolutions((48, 3, {"group": 48, "pads": [1] * 4}), channels=48, size=(5, 5), groups="all")
+    found = place_plan(plan_of(graph, device, {"c0": (("pim", Part()),)}, channels=1, mapping="search"), device)
+    # 3 blocks of 9 x 16 inputs by 16 outputs: 9 columns of 16 banks of 32 bytes each.
+    assert (found.once_bytes, found.weight_bytes) == (3 * 9 * 512, 3 * 9 * 512)
+
+
 def test_no_two_stretches_overlap_and_capacity_is_checked():
     device = nb.device("newton-gddr6")
     sizes = [Product(5 + i, 100 * i + 3, 40 * i + 1) for i in range(1, 6)]

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 from onnx import helper
-from tests.planning import model_of, plan_of
+from tests.planning import convolutions, model_of, plan_of
 
 import nearbank as nb
 from nearbank.errors import PlanError
@@ -197,6 +197,15 @@ def test_what_is_no_task(plans):
     refused(changed(plan, depthwise, end_us=plan.tasks[depthwise].start_us - 1), "no time")
     refused(changed(plan, depthwise, needs=("nobody",)), "not in the plan")
     refused(changed(plan, total, needs=()), "nothing made")
+
+
+def test_blocks_stay_whole():
+    graph = convolutions((48, 3, {"group": 48, "pads": SAME}), channels=48, size=(5, 5), groups="all")
+    device = nb.device("newton-gddr6")
+    good = plan_of(graph, device, {"c0": (("pim", Part("channels", 0, 16)), ("gpu", Part("channels", 16, 48)))})
+    check_plan(good)
+    moved = [replace(t, part=Part("channels", *((0, 17) if t.part.start == 0 else (17, 48)))) for t in good.tasks]
+    refused(replace(good, tasks=tuple(moved)), "cuts a block")
 
 
 def test_a_circle(plans):

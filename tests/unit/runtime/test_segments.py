@@ -11,7 +11,7 @@ from tests.planning import convolutions, model_of, plan_of
 
 import nearbank as nb
 from nearbank.errors import InputError
-from nearbank.plan import Part, check_plan
+from nearbank.plan import Part, check_plan, kernels
 from nearbank.runtime import TorchHost, gpu_segments, measure_gpu
 
 DEVICE = nb.device("newton-gddr6")
@@ -86,6 +86,34 @@ def test_parts_of_all_kinds_run(kind: str):
     found, timer = measured(plan, kind)
     assert [s.tasks for s in found] == [("c1#1",), ("c1#2", "c2#2"), ("c3#2",)]
     assert timer.seen == [1, 2, 1]
+
+
+@pytest.mark.parametrize("groups", ["all", "tiles"])
+@pytest.mark.parametrize("axis", ["pixels", "channels"])
+@pytest.mark.parametrize("count", [3, 48])
+def test_parts_of_convolutions_in_groups(groups, axis, count: int):
+    graph = convolutions((48, 3, {"group": count, "pads": [1] * 4}), channels=48, size=(8, 8), groups=groups)
+    (kernel,) = kernels(graph)
+    assert kernel.work is not None
+    assert kernel.work.blocks == (48 if (groups, count) == ("tiles", 48) else 3)
+    most = kernel.extent(axis)
+    cut = 16 if axis == "channels" else most // 3
+    plan = plan_of(graph, DEVICE, {"c0": (("pim", Part(axis, 0, cut)), ("gpu", Part(axis, cut, most)))})
+    check_plan(plan)
+    host = TorchHost(graph, "cpu")
+    shapes = []
+
+    def timer(calls) -> float:
+        shapes.extend(call().shape for call in calls)
+        return 1.0
+
+    (segment,) = measure_gpu(plan, DEVICE, timer, host)
+    assert segment.tasks == ("c0#2",)
+    # 32 of the channels on all 8 rows; or the rows that hold two thirds of the pixels, which tiles may round up.
+    (shape,) = shapes
+    assert shape[:2] == (1, 32 if axis == "channels" else 48)
+    assert shape[3] == 8
+    assert shape[2] == 8 if axis == "channels" else 5 <= shape[2] <= 8
 
 
 def test_sums_are_kernels_of_their_own():
