@@ -47,8 +47,8 @@ def report(tmp_path_factory) -> Report:
     model = network(folder / "a model.onnx", channels=(16, 700, 48, 700, 16), size=28)
     path = folder / "r.html"
     arguments = ["run", str(model), "--policy", "split", "--device", "newton-gddr6-pimflow", "--gpu", "rtx2060",
-                 "--mapping", "resident", "--channels", "4", "--no-values", "--html", str(path),
-                 "--json", str(folder / "r.json")]  # fmt: skip
+                 "--mapping", "resident", "--channels", "4", "--no-values", "--no-cache", "--html", str(path), "--json",
+                 str(folder / "r.json")]  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["nearbank", *arguments])
         with pytest.raises(SystemExit) as ended:

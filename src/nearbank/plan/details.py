@@ -1,12 +1,12 @@
-"""What a finished plan does in memory, task by task: programs, clocks and where they go, and where the weights lie.
+"""What a finished plan does in memory, task by task: programs, clocks and where they go.
 
-Functions of a plan, so that planning does not depend on them. Everything asked for here is remembered from planning but the
+A function of a plan, so that planning does not depend on it. Everything asked for here is remembered from planning but the
 clocks' reasons, for which the reference engine plays the slowest channel of each program.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,11 +14,10 @@ from nearbank.devices import PimDevice
 from nearbank.pim import Compiled, LayerTiming, Product, compile_product, time_product
 from nearbank.plan.costs import product_of
 from nearbank.plan.kernels import kernels
-from nearbank.plan.placement import Placement, place_weights, weights_name
 from nearbank.plan.types import Plan, Task
 from nearbank.sim.watch import Clocks, spent_clocks
 
-__all__ = ["MOST_PLAYED", "MemoryTask", "memory_tasks", "weight_map"]
+__all__ = ["MOST_PLAYED", "MemoryTask", "memory_tasks"]
 
 MOST_PLAYED = 4_000_000
 """Commands that `memory_tasks` plays at most for the reasons of the clocks: the reference engine takes under a minute for them."""
@@ -63,12 +62,3 @@ def memory_tasks(
 def _clocks(device: PimDevice, product: Product, channels: int, mapping: str) -> Clocks:
     slowest = time_product(device, product, channels, mapping).timing.slowest
     return spent_clocks(device, compile_product(device, product, channels, mapping).program, slowest)
-
-
-def weight_map(device: PimDevice, tasks: Sequence[MemoryTask]) -> Placement:
-    """Where the weights of the tasks lie.
-
-    Raises:
-        Infeasible: a channel's banks have too few rows.
-    """
-    return place_weights(device, ((x.task.name, weights_name(x.task), x.compiled) for x in tasks))

@@ -18,9 +18,8 @@ from typing import Any
 from nearbank import __version__
 from nearbank.devices import PimDevice
 from nearbank.errors import InputError
-from nearbank.plan import Plan
+from nearbank.plan import Placement, Plan
 from nearbank.plan.details import MemoryTask
-from nearbank.plan.placement import Placement
 from nearbank.report.events import (
     BUS,
     GPU,

@@ -7,8 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from nearbank.plan import PlanEnergy
-from nearbank.plan.placement import Placement, Stretch
+from nearbank.plan import Placement, PlanEnergy, Stretch
 from nearbank.report.html.content import Content
 from nearbank.report.html.markup import esc
 from nearbank.report.html.style import INK, PALE, PIM, figure, pattern, stacked

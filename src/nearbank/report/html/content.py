@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from nearbank.devices import PimDevice
 from nearbank.errors import Infeasible
-from nearbank.plan import GpuModel, Plan, PlanEnergy
-from nearbank.plan.details import MemoryTask, memory_tasks, weight_map
-from nearbank.plan.placement import Placement
+from nearbank.plan import BoardEnergy, GpuModel, Placement, Plan, PlanEnergy, board_energy, place_plan
+from nearbank.plan.details import MemoryTask, memory_tasks
 from nearbank.plan.roofline import Mark, Roof, gpu_roof, memory_roof, roofline
 from nearbank.runtime import Values
 from nearbank.sim.watch import Clocks
@@ -26,6 +25,7 @@ class Content:
     device: PimDevice
     gpu: GpuModel
     energy: PlanEnergy | None
+    board: BoardEnergy | None
     memory: tuple[MemoryTask, ...]
     clocks: Clocks
     weights: Placement | str
@@ -42,12 +42,12 @@ def gather(
     """Ask for everything that the report of ``plan`` shows; ``tick`` is called with the name of each step."""
     memory = memory_tasks(plan, device, tick=tick)
     try:
-        weights: Placement | str = weight_map(device, memory)
+        weights: Placement | str = place_plan(plan, device)
     except Infeasible as error:
         weights = str(error)
     roofs = [gpu_roof(gpu), gpu_roof(gpu, plan.system.gpu_share) if memory else None]
     return Content(
-        plan=plan, device=device, gpu=gpu, energy=energy, memory=memory,
+        plan=plan, device=device, gpu=gpu, energy=energy, board=board_energy(plan, gpu), memory=memory,
         clocks=sum((x.clocks for x in memory if x.clocks is not None), Clocks()), weights=weights,
         marks=roofline(plan, device), roofs=(*(r for r in roofs if r), memory_roof(device, plan.system.channels)),
         command=command, values=values,

@@ -87,7 +87,7 @@ def draw_network(plan: Plan) -> str:
     """The SVG; every layer is a link to its row of the table, ``#layer-N``, with its reason as title."""
     edges = _edges(plan)
     layout = _Layout(len(plan.layers), edges)
-    height = layout.top[-1]
+    height = layout.top[-1] - _GAP // 2
     lines = "".join(f'<path d="{layout.path(a, b)}" marker-end="url(#arrow)"/>' for a, b in edges)
     boxes = "".join(_box(i, layer, plan, *layout.at[i]) for i, layer in enumerate(plan.layers))
     return (

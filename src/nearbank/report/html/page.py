@@ -95,9 +95,11 @@ def _weights(content: Content, charts: Any) -> str:
     if not placement.stretches:
         return "<p>No weights are in memory in this plan.</p>"
     share = f"{placement.rows_used / placement.rows_there:.1%}"
-    return (
-        f"<p>{placement.rows_used:,} of {placement.rows_there:,} rows of a bank ({share}); {placement.weight_bytes / 1e6:,.2f} MB "
-        f"of weights, padding and copies in other channels included; {placement.replicas} stretches hold weights that stand in "
-        f"their channel already, arranged otherwise. Loading takes {placement.load_us:,.1f} us, once, and is in no time above.</p>"
-        + _plot("weights-plot", charts.weights_chart(content, placement))
+    held, once = placement.weight_bytes / 1e6, placement.once_bytes / 1e6
+    about = (
+        f"{placement.rows_used:,} of {placement.rows_there:,} rows of a bank ({share}). {held:,.2f} MB of weights stand there, "
+        f"padding included: {once:,.2f} MB, and copies of them where channels share a layer's pixels. {placement.replicas} "
+        "stretches hold weights that stand in their channel already, arranged otherwise. Loading takes "
+        f"{placement.load_us:,.1f} us, once, and is in no time above."
     )
+    return f"<p>{esc(about)}</p>" + _plot("weights-plot", charts.weights_chart(content, placement))

@@ -7,6 +7,7 @@
   // One plot at a time, so that the page can be read and scrolled while the later ones are drawn.
   function draw(next) {
     if (next >= plots.length) {
+      performance.mark("drawn");
       document.documentElement.dataset.ready = "yes";
       return;
     }
@@ -15,7 +16,8 @@
     const config = { ...settings, scrollZoom: target.id === "timeline" };
     Plotly.newPlot(target, figure.data, figure.layout, config).then(() => idle(() => draw(next + 1)));
   }
-  draw(0);
+  // This script stands before the library, so that tables sort while that is still read.
+  document.addEventListener("DOMContentLoaded", () => draw(0));
 
   const timeline = document.getElementById("timeline");
   for (const button of document.querySelectorAll("[data-zoom]")) {

@@ -20,7 +20,7 @@ def headline(content: Content) -> str:
     most = max(plan.gpu_only_us, plan.planned_us)
     times = (
         ("GPU alone", plan.gpu_only_us, "alone"), ("this plan", plan.planned_us, "plan"),
-        ("shortest such schedule", plan.proven_us, "bound"), ("floor of any plan", plan.floor_us, "bound"),
+        ("bound of such schedules", plan.proven_us, "bound"), ("bound of any plan", plan.floor_us, "bound"),
     )  # fmt: skip
     bars = "".join(
         f'<div class="time"><span>{esc(name)}</span>{track(us / most if most else 0, kind)}<b>{num(us)} us</b></div>'
@@ -38,9 +38,9 @@ def _facts(content: Content) -> Iterator[tuple[str, str]]:
     if energy is not None:
         spent = (
             f"<b>{num(energy.memory.total_uj)} uJ</b> in memory; the same data over the bus: {num(energy.bus.total_uj)} uJ. Layers "
-            f"on the GPU: {num(energy.gpu_bus.total_uj)} uJ over the bus. The GPU's own energy is not known"
+            f"on the GPU: {num(energy.gpu_bus.total_uj)} uJ over the bus"
         )
-    yield "energy", spent
+    yield "energy", f"{spent}. {_board(content)}"
     used = f"{system.channels} of {system.all_channels} channels compute, {content.device.clock_mhz:g} MHz"
     yield "memory", f"<b>{esc(system.device)}</b>, {used}, mapping {esc(system.mapping)}"
     share = f"{system.gpu_share:.0%} of the memory's bandwidth while the memory computes"
@@ -52,9 +52,20 @@ def _facts(content: Content) -> Iterator[tuple[str, str]]:
     yield "costs", costs + "bias and activation ride on the next GPU kernel at no charge (assumed)"
     busy = f"GPU busy {num(plan.busy_us('gpu'))} us, memory {num(plan.busy_us('pim'))} us, both {num(plan.both_us)} us"
     yield "work", f"{len(plan.offloaded)} of {len(plan.layers)} layers in memory, {len(content.memory)} tasks; {busy}"
-    yield "proof", f"of the shortest such schedule: {esc(plan.proof)}"
+    yield "proof", f"of the bound of such schedules: {esc(plan.proof)}"
     if content.values is not None:
         yield "values", f"computed; relative L2 error {content.values.relative_l2_error:.3g} against float32"
+
+
+def _board(content: Content) -> str:
+    board, energy = content.board, content.energy
+    if board is None:
+        return "The GPU's own energy is not known"
+    spent = f"The GPU's board {num(board.busy, 0)} uJ busy and {num(board.idle, 0)} uJ idle"
+    if energy is None:
+        return spent
+    total = board.busy + board.idle + energy.memory.total_uj
+    return f"{spent}: <b>{num(total, 0)} uJ</b> with the memory, against {num(board.alone, 0)} uJ on the GPU alone"
 
 
 def _verdict(plan: Plan) -> str:
