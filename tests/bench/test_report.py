@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.e2e.browser import chromium, opened
 from tests.e2e.models import network
@@ -11,6 +13,18 @@ from nearbank.plan import plan_energy
 from nearbank.report.html import gather, write_html
 
 LAYERS = 200
+
+
+class Clock:
+    """Processor time of the main thread of a page, from before it is opened."""
+
+    def __call__(self, page: Any) -> None:
+        self.session = page.context.new_cdp_session(page)
+        self.session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def seconds(self) -> float:
+        found = {x["name"]: x["value"] for x in self.session.send("Performance.getMetrics")["metrics"]}
+        return float(found["ThreadTime"])
 
 
 def test_opening_a_plan_of_200_layers(benchmark, tmp_path) -> None:
@@ -24,16 +38,21 @@ def test_opening_a_plan_of_200_layers(benchmark, tmp_path) -> None:
     path = tmp_path / "r.html"
     write_html(path, gather(plan, memory, cost, plan_energy(plan, memory), command="nearbank run"))
     with chromium() as browser:
-        loads, draws = [], []
+        seen: list[tuple[float, float, float]] = []
 
         def open_it() -> int:
-            with opened(browser, path) as page:
-                loads.append(page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
-                draws.append(page.evaluate("performance.getEntriesByName('drawn')[0].startTime"))
+            clock = Clock()
+            with opened(browser, path, prepare=clock) as page:
+                loaded = page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
+                drawn = page.evaluate("performance.getEntriesByName('drawn')[0].startTime")
+                seen.append((loaded, drawn, 1e3 * clock.seconds()))
                 return int(page.locator("#layers-table tbody tr").count())
 
         assert benchmark.pedantic(open_it, rounds=5, warmup_rounds=1) == LAYERS
-    loaded, drawn = (sorted(times)[len(times) // 2] for times in (loads, draws))
+    loaded, drawn, busy = (sorted(times)[len(times) // 2] for times in zip(*seen, strict=True))
     size = path.stat().st_size / 1e6
-    benchmark.extra_info.update(loaded_ms=loaded, drawn_ms=drawn, megabytes=size)
-    print(f"\n{LAYERS} layers, {size:.1f} MB: loaded {loaded:.0f} ms, all plots drawn {drawn:.0f} ms")
+    benchmark.extra_info.update(loaded_ms=loaded, drawn_ms=drawn, main_thread_ms=busy, megabytes=size)
+    print(
+        f"\n{LAYERS} layers, {size:.1f} MB: loaded {loaded:.0f} ms, all plots drawn {drawn:.0f} ms; processor time of the page's "
+        f"main thread until then, whatever else the machine does: {busy:.0f} ms"
+    )

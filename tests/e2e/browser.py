@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,12 @@ def chromium() -> Iterator[Any]:
 
 
 @contextmanager
-def opened(browser: Any, path: Path, **options: Any) -> Iterator[Any]:
+def opened(
+    browser: Any, path: Path, *, prepare: Callable[[Any], object] = lambda page: None, **options: Any
+) -> Iterator[Any]:
     """A page with all plots drawn; fails for anything on its console, any error, and any request but for the file itself."""
     page = browser.new_page(**options)
+    prepare(page)
     said: list[str] = []
     page.on("console", lambda message: said.append(f"console: {message.text}"))
     page.on("pageerror", lambda error: said.append(f"error: {error}"))
