@@ -119,6 +119,13 @@ def test_every_command_of_a_layer(nearbank, tmp_path, name: str) -> None:
     assert area == pytest.approx(unit.microseconds(taken), rel=0.02)
 
 
+def test_a_layer_too_short_for_a_refresh(nearbank, tmp_path):
+    events, document = layer(nearbank, tmp_path / "t.json", "--pixels", 5)
+    assert "REF" not in document["commands"]
+    assert not [lane for lane in work(events) if lane.startswith("refresh")]
+    assert end(events) == pytest.approx(document["time_us"])
+
+
 def test_a_layer_by_channels(nearbank, tmp_path):
     events, document = layer(nearbank, tmp_path / "t.json", "--trace-level", "tasks")
     assert set(work(events)) == {"channel 0", "channel 1"}

@@ -110,7 +110,7 @@ def _shared(device: PimDevice, played: list[Issued], end: int, start: float, row
     on_bus = [x for x in played if x.role in _DATA]
     refreshes = [x for x in played if x.role == "refresh"]
     for thread, mine in ((BUS, on_bus), (REFRESH, refreshes)):
-        for x, following in zip(mine, [*(y.clock for y in mine[1:]), end], strict=True):
+        for x, following in zip(mine, [*(y.clock for y in mine), end][1:], strict=True):
             # Busy as long as the device makes a like one (or, behind a refresh, an activation) wait, or until the next.
             busy = max(device.gap(x.command, activates[0] if thread == REFRESH else x.command), 1)
             length = device.microseconds(min(busy, following - x.clock))
