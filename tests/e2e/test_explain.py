@@ -35,10 +35,20 @@ def test_an_explanation_adds_up(nearbank, tmp_path, model):
         assert shares == sorted(shares)
 
 
-def test_the_explanation_of_a_layer_that_stays(nearbank, model):
+def test_an_alternative_is_over_when_the_gpu_sees_it(nearbank, tmp_path):
+    """The only layer, on the GPU: in memory it would take launch, program and sums, and the join at the end."""
+    model = network(tmp_path / "one.onnx", channels=(16, 64))
+    costs = ("--launch-us", 30, "--join-us", 50, "--mapping", "resident", "--channels", 4, "--gpu", "rtx2060")
+    (row,) = document(nearbank, tmp_path / "e.json", "explain", model, *costs)["layers"]
+    assert row["chosen"] == "on the GPU"
+    (there,) = [a["plan_us"] for a in row["alternatives"] if a["what"] == "in memory"]
+    assert there == pytest.approx(sum(row["memory_us"].values()))
+
+
+def test_the_explanation_of_one_layer(nearbank, model):
     done = nearbank("explain", model, "--layer", "conv1", *FREE)
-    assert "conv1, pointwise" in done.out
-    assert "in memory" in done.out
+    assert "conv1, pointwise, 36 x 64 -> 32: in memory" in done.out
+    assert "conv0, pointwise" not in done.out
     done = nearbank("explain", model, "--layer", "conv9", *FREE)
     assert done.status == 2
     assert "unknown layer" in done.err

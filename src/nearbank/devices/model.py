@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 from nearbank.errors import DeviceError
 
@@ -209,6 +210,11 @@ class PimDevice:
         apart = not groups[before] & groups[after]
         rules = (r for r in self.rules if before in r.before and after in r.after and r.window == 1)
         return max((r.gap for r in rules if not (r.scope == "bank_group" and apart)), default=0)
+
+    def opening(self) -> int:
+        """Clocks from the first activate of a row in all banks to the first multiplication on it."""
+        names, mac = [c.name for c in self.by_role("activate")], self.one("mac").name
+        return sum(max(self.gap(a, b), 1) for a, b in pairwise(names)) + max(self.gap(names[-1], mac), 1)
 
     def requires(self, check: str) -> bool:
         """Whether commands are held to one of `CHECKS`."""

@@ -37,7 +37,6 @@ Devices on which register access is a mode of its own have a bound of their own:
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, replace
 
 from nearbank.devices import PimDevice
@@ -76,9 +75,7 @@ def bound(device: PimDevice, product: Product, channels: int, epilogue: Epilogue
     tree = max(device.gap(mac, read), 1)
     fills = ceil_div(columns, fill.columns)
     fill_step = max(device.gap(fill.name, fill.name), 1)
-    activates = [c.name for c in device.by_role("activate")]
-    opening = sum(max(device.gap(a, b), 1) for a, b in itertools.pairwise(activates))
-    opening += max(device.gap(activates[-1], mac), 1)
+    opening = device.opening()
     if tree > 1:
         latches = ceil_div(macs * step + sums * (tree + 1 - step), sizes.result_latches)
     else:
@@ -150,12 +147,10 @@ def _bus_and_latches(device: PimDevice, product: Product, channels: int, fills: 
 def _activation(device: PimDevice, product: Product, channels: int, step: int) -> int:
     """Clocks from the first multiplication to the last, rows that must be opened between them included; averaged over channels."""
     sizes = device.organization
-    names = [c.name for c in device.by_role("activate")]
-    mac, close = device.one("mac").name, device.one("precharge").name
+    mac, close, first = device.one("mac").name, device.one("precharge").name, device.by_role("activate")[0].name
     slots = ceil_div(product.pixels * product.out_channels * product.chunks(device), sizes.banks)
     columns = ceil_div(product.out_channels * product.chunks(device), sizes.banks)
     again = ceil_div(columns, sizes.columns) - channels
-    opening = sum(max(device.gap(a, b), 1) for a, b in itertools.pairwise(names)) + max(device.gap(names[-1], mac), 1)
-    switch = max(device.gap(mac, close), 1) + max(device.gap(close, names[0]), 1) + opening
+    switch = max(device.gap(mac, close), 1) + max(device.gap(close, first), 1) + device.opening()
     # A channel with m multiplications and r rows takes (m - r) steps and r - 1 switches at least; summed over channels.
     return max(ceil_div(slots * step + max(again, 0) * (switch - step), channels) - step, 0)

@@ -39,7 +39,7 @@ _WITH_EPILOGUE: Mapping[str, Callable[[PimDevice, Product, int, Epilogue], Compi
 @dataclass(frozen=True)
 class LayerTiming:
     """One product on one device: clocks, the bound, and the MAC units' share of the time in which they did useful work.
-    ``epilogue`` is what memory does to the sums."""
+    ``epilogue`` is what memory does to the sums; ``pieces``, in how many the reduction is divided, for the host to add."""
 
     product: Product
     mapping: str
@@ -47,7 +47,8 @@ class LayerTiming:
     bound: Bound
     time_us: float
     utilization: float
-    epilogue: Epilogue = NO_EPILOGUE
+    epilogue: Epilogue
+    pieces: int
 
 
 @lru_cache(maxsize=512)
@@ -107,10 +108,15 @@ def time_product(
     Raises:
         InputError, Infeasible: as `compile_product`.
     """
-    timing = kept(
-        "timing", _question(device, product, channels, mapping, epilogue),
-        lambda: time_program(device, compile_product(device, product, channels, mapping, epilogue).program),
-        timing_to, timing_from,
+
+    def played() -> tuple[Timing, int]:
+        compiled = compile_product(device, product, channels, mapping, epilogue)
+        return time_program(device, compiled.program), len(compiled.pieces)
+
+    # A file of its own beside the program's, so that planning again reads no programs.
+    timing, pieces = kept(
+        "timing", _question(device, product, channels, mapping, epilogue), played,
+        lambda answer: [timing_to(answer[0]), answer[1]], lambda stored: (timing_from(stored[0]), int(stored[1])),
     )  # fmt: skip
     sizes = device.organization
     peak = (
@@ -128,4 +134,5 @@ def time_product(
         device.microseconds(timing.cycles),
         product.macs / peak,
         epilogue,
+        pieces,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 
 from nearbank.devices import PimDevice
 from nearbank.errors import Infeasible
@@ -69,7 +68,5 @@ def _floor(device: PimDevice, compiled: Compiled) -> int:
         opens += times if command == activate else 0
         macs += times if command == mac else 0
         reads += times if command == read else 0
-    names = [c.name for c in device.by_role("activate")]
-    opening = sum(max(device.gap(a, b), 1) for a, b in pairwise(names)) + max(device.gap(names[-1], mac), 1)
     step, tree = max(device.gap(mac, mac), 1), max(device.gap(mac, read), 1)
-    return opens * opening + (macs - opens) * step + max(reads - opens, 0) * max(tree + 1 - step, 0)
+    return opens * device.opening() + (macs - opens) * step + max(reads - opens, 0) * max(tree + 1 - step, 0)

@@ -69,30 +69,20 @@ def drafts(kernels: Sequence[Kernel], decision: Decision, costs: Costs, *, rough
                 if cost.sum_us:
                     last = f"{name}+"
                     extra = Draft(last, kernel.name, "gpu", part, cost.sum_us, (name,), "sum")
-                    staged.append((_stage(part, stage), position, 1, extra))
-            staged.append(
-                (
-                    _stage(part, stage),
-                    position,
-                    0,
-                    Draft(name, kernel.name, resource, part, us, needs, cycles=cycles, mapping=mapping),
-                )
-            )
+                    staged.append((stage if part.is_band else 0, position, 1, extra))
+            draft = Draft(name, kernel.name, resource, part, us, needs, cycles=cycles, mapping=mapping)
+            staged.append((stage if part.is_band else 0, position, 0, draft))
             mine.append((part, last))
         made[kernel.name] = mine
         by_output.update({tensor: kernel.name for node in kernel.nodes for tensor in node.outputs})
     return [draft for _, _, _, draft in _in_runs(staged, decision)]
 
 
-def _stage(part: Part, number: int) -> int:
-    return number if part.axis in ("rows", "images") else 0
-
-
 def _in_runs(staged: list[tuple[int, int, int, Draft]], decision: Decision) -> list[tuple[int, int, int, Draft]]:
     """Runs of kernels cut in stages are ordered by stage, everything else by position."""
     run, runs, before = 0, {}, False
     for _, position, _, draft in sorted(staged, key=lambda item: item[1]):
-        cut = decision[draft.kernel][0][1].axis in ("rows", "images")
+        cut = decision[draft.kernel][0][1].is_band
         if position not in runs:
             run += not (cut and before)
             before = cut
@@ -165,18 +155,10 @@ def dispatch(queue: Sequence[Draft], join_us: float) -> list[Task]:
         free[draft.resource] = end
         out.append(
             Task(
-                draft.name,
-                draft.kernel,
-                draft.resource,
-                draft.part,
-                start,
-                end,
-                draft.needs,
-                draft.role,
-                draft.cycles,
+                draft.name, draft.kernel, draft.resource, draft.part, start, end, draft.needs, draft.role, draft.cycles,
                 draft.mapping,
             )
-        )
+        )  # fmt: skip
         for reader in readers.get(draft.name, ()):
             lag = join_us if draft.resource == "pim" and queue[reader].resource == "gpu" else 0.0
             arrival[reader] = max(arrival[reader], end + lag)

@@ -8,7 +8,7 @@ from functools import cached_property
 from nearbank.devices import PimDevice
 from nearbank.errors import Infeasible, PlanError
 from nearbank.graph import MatMul
-from nearbank.pim import Product, bound, compile_product, time_product
+from nearbank.pim import Product, bound, time_product
 from nearbank.plan.gpu import GpuModel, GpuTime
 from nearbank.plan.gpu_time import gpu_time, sum_time
 from nearbank.plan.kernels import Kernel
@@ -128,10 +128,11 @@ class Costs:
         try:
             product = product_of(kernel, part)
             timing = time_product(self.device, product, system.channels, system.mapping)
-            pieces = len(compile_product(self.device, product, system.channels, system.mapping).pieces)
         except Infeasible as error:
             return error
         added = 0.0
-        if pieces > 1 and system.charge_sums:
-            added = sum_time(self.gpu, product.pixels * product.out_channels * product.blocks, pieces).us
-        return MemoryCost(timing.time_us, timing.timing.cycles, timing.bound.cycles, pieces, added, system.mapping)
+        if timing.pieces > 1 and system.charge_sums:
+            added = sum_time(self.gpu, product.pixels * product.out_channels * product.blocks, timing.pieces).us
+        return MemoryCost(
+            timing.time_us, timing.timing.cycles, timing.bound.cycles, timing.pieces, added, system.mapping
+        )

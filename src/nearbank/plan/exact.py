@@ -127,7 +127,7 @@ def _staged(kernels: Sequence[Kernel], decision: Decision) -> dict[str, int]:
     out: dict[str, int] = {}
     run, before = 0, False
     for kernel in kernels:
-        cut = decision[kernel.name][0][1].axis in ("rows", "images")
+        cut = decision[kernel.name][0][1].is_band
         run += cut and not before
         before = cut
         if cut:

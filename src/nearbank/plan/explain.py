@@ -76,7 +76,7 @@ def _explain(plan: Plan, everything: Sequence[Kernel], kernel: Kernel, decision:
     others = []
     for what, changed in _others(everything, kernel, decision, costs):
         tasks = dispatch(drafts(everything, {**decision, **changed}, costs), costs.system.join_us)
-        others.append(Alternative(what, span(tasks)))
+        others.append(Alternative(what, span(tasks, costs.system.join_us)))
     return Explanation(
         layer=layer, chosen=_name(decision[kernel.name], kernel), plan_us=plan.planned_us, gpu_us=costs.gpu_us(kernel),
         gpu_alone_us=costs.alone_us(kernel), memory_us=parts, cycles=memory.cycles if memory else 0,
@@ -117,7 +117,7 @@ def _others(
 
 def _run(everything: Sequence[Kernel], kernel: Kernel, decision: Decision) -> list[Kernel]:
     """The neighbours that are cut in stages together with ``kernel``; itself alone if it is not."""
-    cut = [decision[k.name][0][1].axis in ("rows", "images") for k in everything]
+    cut = [decision[k.name][0][1].is_band for k in everything]
     at = next(i for i, k in enumerate(everything) if k.name == kernel.name)
     if not cut[at]:
         return [kernel]
@@ -133,7 +133,7 @@ def _name(shares: Sequence[Share], kernel: Kernel) -> str:
     if len(shares) == 1:
         return {"gpu": "on the GPU", "pim": "in memory"}[shares[0][0]]
     axis = shares[0][1].axis
-    if axis in ("rows", "images"):
+    if shares[0][1].is_band:
         return f"{len(shares)} stages by {axis}, {'in memory' if shares[0][0] == 'pim' else 'on the GPU'}"
     memory = next(part for resource, part in shares if resource == "pim")
     return f"{memory.size / kernel.extent(axis):.1%} of the {axis} in memory"

@@ -36,7 +36,7 @@ def layer(kernel: Kernel, shares: Sequence[Share], tasks: Sequence[Task], costs:
 def _target(shares: Sequence[Share]) -> str:
     if len(shares) == 1:
         return shares[0][0]
-    return "split" if shares[0][1].axis in ("pixels", "channels") else "pipeline"
+    return "pipeline" if shares[0][1].is_band else "split"
 
 
 def _share(kernel: Kernel, shares: Sequence[Share]) -> float:

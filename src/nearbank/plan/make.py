@@ -160,9 +160,7 @@ def _least(tasks: Sequence[Task], join_us: float) -> float:
         end = max((seen[name][task.resource] for name in task.needs), default=0.0) + task.us
         seen[task.name] = {"pim": end, "gpu": end + (join_us if task.resource == "pim" else 0.0)}
         busy[task.resource] += task.us
-    return (
-        max(busy.values(), default=0.0) if not seen else max(*busy.values(), *(found["gpu"] for found in seen.values()))
-    )
+    return max(*busy.values(), *(found["gpu"] for found in seen.values()))
 
 
 def _timed(everything: Sequence[Kernel], decision: Decision, costs: Costs) -> list[Task]:

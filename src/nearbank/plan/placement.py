@@ -17,7 +17,7 @@ from nearbank.plan.costs import product_of
 from nearbank.plan.kernels import kernels
 from nearbank.plan.types import Plan, Task
 
-__all__ = ["Placement", "Stretch", "place_plan", "place_weights", "weights_name"]
+__all__ = ["Placement", "Stretch", "place_plan", "place_weights"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Placement:
     load_us: float
 
 
-def weights_name(task: Task) -> str:
+def _weights_name(task: Task) -> str:
     """A name for the weights that a task needs: its kernel's, but for a range of output channels, which has its own."""
     return f"{task.kernel}, {task.part}" if task.part.axis == "channels" else task.kernel
 
@@ -63,7 +63,7 @@ def place_plan(plan: Plan, device: PimDevice) -> Placement:
         (
             (
                 task.name,
-                weights_name(task),
+                _weights_name(task),
                 compile_product(device, product_of(known[task.kernel], task.part), plan.system.channels, task.mapping),
             )
             for task in plan.tasks

@@ -63,6 +63,11 @@ class Part:
         """Length of the range."""
         return self.stop - self.start
 
+    @property
+    def is_band(self) -> bool:
+        """Whether it is one of the bands in which a chain of kernels is cut: the stages of a pipeline."""
+        return self.axis in ("rows", "images")
+
     def __str__(self) -> str:
         return "all" if self.axis == "whole" else f"{self.axis} {self.start} to {self.stop}"
 

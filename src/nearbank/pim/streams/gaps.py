@@ -29,8 +29,7 @@ class Gaps:
         self.mac_close, self.close_act = gap(mac, close), gap(close, acts[0])
         self.act_step = [0, *(gap(a, b) for a, b in pairwise(acts))]
         self.act_again = gap(acts[0], acts[0])
-        self.opening = sum(self.act_step) + self.act_mac
-        self.reopening = self.mac_close + self.close_act + self.opening
+        self.reopening = self.mac_close + self.close_act + device.opening()
         self.turn = self.to_fill + self.to_read - self.fill_step
         self.long = max(r.gap for r in device.rules) + 1
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from nearbank.devices import PimDevice
 from nearbank.pim.bound import bound
 from nearbank.pim.division import deals
@@ -65,17 +63,15 @@ class _Costs:
 
     def __init__(self, device: PimDevice) -> None:
         mac, read, fill = device.one("mac").name, device.one("read").name, device.one("fill")
-        names = [c.name for c in device.by_role("activate")]
         self.device = device
         self.step, self.tree = max(device.gap(mac, mac), 1), max(device.gap(mac, read), 1)
         self.fill_step, self.width = max(device.gap(fill.name, fill.name), 1), fill.columns
         self.turn = device.gap(read, fill.name) + device.gap(fill.name, read)
         self.wait = device.gap(fill.name, mac)
-        self.open = sum(max(device.gap(a, b), 1) for a, b in pairwise(names)) + max(device.gap(names[-1], mac), 1)
+        self.open = device.opening()
         if device.state_checks:
-            self.open += device.gap(device.one("precharge").name, names[0]) + device.gap(
-                mac, device.one("precharge").name
-            )
+            close, first = device.one("precharge").name, device.by_role("activate")[0].name
+            self.open += device.gap(close, first) + device.gap(mac, close)
 
     def rough(self, choice: Choice, chunks: int) -> float:
         """Clocks of the fullest channel, to choose by and not to report."""

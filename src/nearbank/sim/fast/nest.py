@@ -5,7 +5,7 @@ Rows of a mapping differ in addresses that do not matter to time. Made one objec
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import gcd, lcm
 from typing import TYPE_CHECKING
@@ -240,9 +240,9 @@ def _without(arg: Affine, var: str) -> Affine:
     return Affine(arg.const, tuple(t for t in arg.terms if t[0] != var), arg.mod)
 
 
-def _union(masks: object) -> int:
+def _union(masks: Iterable[int]) -> int:
     total = 0
-    for mask in masks:  # type: ignore[attr-defined]
+    for mask in masks:
         total |= mask
     return total
 
