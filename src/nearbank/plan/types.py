@@ -81,7 +81,8 @@ class System:
 
     ``channels`` of the memory's ``all_channels`` compute, and then do not serve the GPU, whose bandwidth falls in proportion.
     ``launch_us``: to start a task in memory, during which the memory does nothing else; ``join_us``: until the GPU sees its
-    result. ``charge_sums``: whether the host's addition of partial sums takes a GPU kernel, or none.
+    result. ``charge_sums``: whether the host's addition of partial sums takes a GPU kernel, or none. ``library``: whose kernels
+    the GPU's times are of, the baseline.
     """
 
     device: str
@@ -92,6 +93,7 @@ class System:
     launch_us: float
     join_us: float
     charge_sums: bool = True
+    library: str = ""
 
     @property
     def gpu_share(self) -> float:

@@ -58,7 +58,8 @@ def print_plan(plan: Plan, device: PimDevice, energy: PlanEnergy | None, board: 
     chosen = "" if plan.chosen == plan.policy else f" ({plan.chosen})"
     out.print(
         f"{plan.graph.name}, batch {plan.graph.batch}: {system.device} ({system.channels} of {system.all_channels} channels, "
-        f"mapping {system.mapping}, {device.clock_mhz:g} MHz) + {system.gpu}, policy {plan.policy}{chosen}, scope {plan.scope}"
+        f"mapping {system.mapping}, {device.clock_mhz:g} MHz) + {system.gpu} by {system.library}, policy {plan.policy}{chosen}, "
+        f"scope {plan.scope}"
     )
     made = table(
         "layer",

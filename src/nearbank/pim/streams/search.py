@@ -24,6 +24,9 @@ which is seldom too high. Search time is in proportion."""
 _VISITS = 2048
 """Visits of rows of a channel, above which tiles are not tried: with so many pixels rows resident are as good."""
 
+_FEW = 4
+"""Pixels up to which every division of the reduction a little finer than it must be is tried."""
+
 _WHOLE = 1 << 20
 """A tile of as many pixels as the buffers hold."""
 
@@ -88,7 +91,9 @@ def _even(device: PimDevice, product: Product, channels: int) -> Iterator[tuple[
     chunks, groups = product.chunks(device), product.groups(device)
     sizes = device.organization
     fewest = ceil_div(chunks, min(sizes.columns, sizes.buffer_capacity))
-    for pieces in sorted({min(fewest * n, chunks) for n in (1, 2, 3, 4, 6, 8)} | {min(fewest + 1, chunks)}):
+    # With few pixels the division of the reduction is what shares the work evenly, and a finer look costs little.
+    near = range(fewest + 1, fewest + (4 if product.pixels <= _FEW else 2))
+    for pieces in sorted({min(n, chunks) for n in (*(fewest * n for n in (1, 2, 3, 4, 6, 8)), *near)}):
         one = ceil_div(chunks, pieces)
         places = sizes.buffer_capacity // one
         for across in range(1, min(channels, product.pixels) + 1):
