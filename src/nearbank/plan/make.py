@@ -121,12 +121,12 @@ class _Maker:
             # Where nothing is gained in memory its channels go back to the GPU, unless the policy has no choice.
             if used and (not rules.gpu or span(found, join) < alone):
                 decision, tasks = helped, found
-            proven = min(proven, span(tasks, join))
-        least = floor_us(everything, costs)
+            # What is proven is of plans that leave the memory its channels; without it there is the GPU alone.
+            proven = min(proven, alone) if rules.gpu or not used else proven
         layers = tuple(layer(k, decision[k.name], tasks, costs, rules) for k in everything)
         return Plan(
             graph=self.graph, system=costs.system, policy=policy, scope=self.scope, layers=layers, tasks=tuple(tasks),
-            gpu_only_us=alone, floor_us=min(least, span(tasks, join)), proven_us=proven, proof=proof, chosen=chosen,
+            gpu_only_us=alone, floor_us=floor_us(everything, costs), proven_us=proven, proof=proof, chosen=chosen,
         )  # fmt: skip
 
     def _proved(
@@ -136,7 +136,7 @@ class _Maker:
         join = costs.system.join_us
         planned = span(tasks, join)
         if not rules.improve:
-            return decision, tasks, min(_least(tasks, join), planned), "these tasks' longest path, or their busier side"
+            return decision, tasks, _least(tasks, join), "these tasks' longest path, or their busier side"
         choices = {k.name: [shares for shares, _ in options(k, costs, rules)] for k in self.kernels}
         if is_chain(self.kernels) and not any(
             len(shares) > 1 for found in (*choices.values(), decision.values()) for shares in found
@@ -144,12 +144,13 @@ class _Maker:
             return decision, tasks, planned, "dynamic programming over a chain, optimal"
         proof = prove(self.kernels, costs, choices, decision, tasks)
         if proof is None:
-            return decision, tasks, min(floor_us(self.kernels, costs), planned), "floor: OR-tools is not installed"
+            return decision, tasks, floor_us(self.kernels, costs), "floor: OR-tools is not installed"
         if proof.decision is not None:
             better = _timed(self.kernels, proof.decision, costs)
             if span(better, join) < planned * (1 - 1e-9):
                 decision, tasks, planned = proof.decision, better, span(better, join)
-        return decision, tasks, min(proof.bound_us, planned), proof.method
+        # Stopped early, the search may have shown less than what holds for any plan.
+        return decision, tasks, max(proof.bound_us, floor_us(self.kernels, costs)), proof.method
 
 
 def _least(tasks: Sequence[Task], join_us: float) -> float:
