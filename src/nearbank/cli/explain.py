@@ -36,7 +36,7 @@ __all__ = ["explain"]
 
 
 def explain(
-    model: Annotated[str, typer.Argument(help="A built-in model or an .onnx file.")],
+    model: Annotated[str, typer.Argument(help="A built-in model, or an .onnx or .pt2 file.")],
     layer: Annotated[
         str | None, typer.Option("--layer", help="One layer, by its name in the table of run [default: all products].")
     ] = None,

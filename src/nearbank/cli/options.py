@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from nearbank import graph, pim, plan, zoo
+from nearbank import frontend, graph, pim, plan, zoo
 from nearbank.errors import InputError, ModelError, near_matches
 from nearbank.pim import cache
 from nearbank.report.trace import LEVELS
@@ -134,7 +134,10 @@ def command_line() -> str:
 
 
 def load_model(model: str, batch: int, groups: str = "gpu") -> tuple[graph.Graph, zoo.ModelInfo | None]:
-    """A built-in model with what is known of it, or an ONNX file; ``groups`` is one of `nearbank.graph.GROUPS`."""
+    """A built-in model with what is known of it, an ONNX file or a torch.export program.
+
+    ``groups`` is one of `nearbank.graph.GROUPS`.
+    """
     known = next((name for name in graph.GROUPS if name == groups), None)
     if known is None:
         raise InputError("--groups", value=groups, bound=near_matches(groups, graph.GROUPS))
@@ -142,11 +145,13 @@ def load_model(model: str, batch: int, groups: str = "gpu") -> tuple[graph.Graph
         raise InputError("--batch", value=batch, bound="1 to 4096")
     if model in zoo.names():
         return graph.load(zoo.build(model), batch=batch, name=model, groups=known), zoo.info(model)
-    if not model.endswith(".onnx") and not Path(model).exists():
+    if not model.endswith((".onnx", ".pt2")) and not Path(model).exists():
         raise ModelError(
-            "unknown model", value=model, bound=f"an .onnx file or a built-in: {near_matches(model, zoo.names())}"
+            "unknown model",
+            value=model,
+            bound=f"an .onnx or .pt2 file or a built-in: {near_matches(model, zoo.names())}",
         )
-    return graph.load(model, batch=batch, groups=known), None
+    return frontend.load(model, batch=batch, groups=known), None
 
 
 def gpu_model(name: str, clock_mhz: float | None) -> plan.GpuModel:

@@ -49,7 +49,7 @@ HOSTS = ("onnx", "torch")
 
 
 def run(
-    model: Annotated[str, typer.Argument(help="A built-in model or an .onnx file.")],
+    model: Annotated[str, typer.Argument(help="A built-in model, or an .onnx or .pt2 file.")],
     policy: PolicyOption = "auto",
     scope: ScopeOption = "model",
     image: Annotated[str, typer.Option(help="A photo: chelsea, coffee, or a file.")] = "chelsea",

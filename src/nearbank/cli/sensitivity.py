@@ -37,7 +37,7 @@ _PARAMETERS = ("launch", "join", "channels", "gpu-clock")
 
 
 def sensitivity(
-    model: Annotated[str, typer.Argument(help="A built-in model or an .onnx file.")],
+    model: Annotated[str, typer.Argument(help="A built-in model, or an .onnx or .pt2 file.")],
     parameter: Annotated[
         list[str] | None,
         typer.Option("--parameter", help=f"One of {', '.join(_PARAMETERS)}; may be repeated [default: all]."),

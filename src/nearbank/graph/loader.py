@@ -16,7 +16,7 @@ from nearbank.graph.checks import check_convolutions, check_runs, check_shapes, 
 from nearbank.graph.constants import fold_constants
 from nearbank.graph.fold import fold_batch_norms, fold_biases
 from nearbank.graph.nodes import freeze_node, freeze_value
-from nearbank.graph.normalize import drop_no_ops, name_outputs, plain
+from nearbank.graph.normalize import drop_no_ops, name_outputs, plain, settle_casts
 from nearbank.graph.reading import guarded, read
 from nearbank.graph.shapes import infer, set_batch
 from nearbank.graph.types import Graph, TensorSpec
@@ -74,7 +74,8 @@ def _simplify(model: ir.Model, where: str) -> None:
     for _ in range(_MAX_ROUNDS):
         infer(model, where)
         with guarded(where, "folding constants"):
-            changed = drop_no_ops(graph)
+            changed = settle_casts(graph)
+            changed |= drop_no_ops(graph)
             changed |= fold_constants(model)
         if not changed:
             break

@@ -14,7 +14,7 @@ from nearbank.graph.reading import guarded
 from nearbank.graph.rewrite import add_constant, bypass, constant, is_standard
 from nearbank.graph.shapes import skeleton
 
-__all__ = ["drop_no_ops", "name_outputs", "plain"]
+__all__ = ["drop_no_ops", "name_outputs", "plain", "settle_casts"]
 
 # Every runtime in use reads this version of the file format; it says nothing about the operators.
 _IR_VERSION = 10
@@ -91,6 +91,19 @@ def _name_nodes(graph: ir.Graph) -> None:
             unique = f"{name}_{count}" if f"{name}_{count}" not in taken else unique
         seen.add(unique)
         node.name = unique
+
+
+def settle_casts(graph: ir.Graph) -> bool:
+    """Makes a Cast of every CastLike whose type is known; says whether anything changed."""
+    changed = False
+    for node in graph:
+        like = node.inputs[1] if is_standard(node, "CastLike") and len(node.inputs) == 2 else None
+        if like is not None and like.dtype not in (None, ir.DataType.UNDEFINED):
+            node.op_type = "Cast"
+            node.resize_inputs(1)
+            node.attributes["to"] = ir.AttrInt64("to", int(like.dtype))
+            changed = True
+    return changed
 
 
 def drop_no_ops(graph: ir.Graph) -> bool:

@@ -302,3 +302,13 @@ def test_a_network_of_25_million_weights_loads_in_two_seconds(tmp_path):
         assert len(load(path).nodes) == 48
         seconds.append(time.process_time() - start)
     assert min(seconds) < 2
+
+
+def test_casts_to_the_type_of_another_tensor_hide_no_activation():
+    """torch writes the bounds of a clip so: they are constants all the same."""
+    b = Builder()
+    x = b.conv("input", 3, 4)
+    bounds = [b.add("CastLike", b.weight(np.array(bound, np.int64)), x) for bound in (0, 6)]
+    graph = load(b.model(b.add("Clip", b.add("CastLike", x, "input"), *bounds)))
+    assert [node.op_type for node in graph.nodes] == ["Conv", "Clip"]
+    assert graph.work[0].activation == "relu6"

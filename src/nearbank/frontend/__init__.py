@@ -1,0 +1,29 @@
+"""In: torch modules, torch.export programs, ONNX files. Out: a Graph, or a callable that computes through a plan of it.
+
+Nothing here imports torch before it is needed: a model from an ONNX file needs none.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from nearbank.frontend.loading import load
+from nearbank.frontend.settings import Options, Settings
+
+__all__ = ["Compiled", "Options", "Region", "Report", "Settings", "backend", "compile", "load", "regions"]
+
+if TYPE_CHECKING:
+    from nearbank.frontend.compiled import Compiled, compile
+    from nearbank.frontend.dynamo import Region, backend, regions
+    from nearbank.frontend.summary import Report
+
+_HOMES = {"Region": "dynamo", "backend": "dynamo", "regions": "dynamo", "Compiled": "compiled", "compile": "compiled",
+          "Report": "summary"}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use, for the sake of those without torch."""
+    if name in _HOMES:
+        return getattr(import_module(f"nearbank.frontend.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'nearbank.frontend' has no attribute {name!r}")
