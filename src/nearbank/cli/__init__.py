@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from nearbank import __version__
+from nearbank.cli import devices
 from nearbank.cli.calibrate import calibrate
-from nearbank.cli.devices import show_devices
+from nearbank.cli.compare import compare
 from nearbank.cli.explain import explain
 from nearbank.cli.layer import layer
 from nearbank.cli.reproduce import reproduce
@@ -21,14 +22,15 @@ from nearbank.errors import NearbankError
 __all__ = ["main"]
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="Convolutional networks on a GPU whose memory can compute. Example: nearbank run efficientnet-lite0 --policy pim",
 )  # fmt: skip
 app.command("run")(run)
 app.command("explain")(explain)
+app.command("compare")(compare)
 app.command("sensitivity")(sensitivity)
 app.command("reproduce")(reproduce)
-app.command("devices")(show_devices)
+app.add_typer(devices.app, name="devices")
 app.command("simulate")(simulate)
 app.command("layer")(layer)
 app.command("calibrate")(calibrate)
@@ -43,7 +45,7 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 def main() -> None:
     """Run the command line: errors are one line on standard error and exit status 2; Ctrl-C is 130."""
     try:
-        status = app(standalone_mode=False)
+        status = app(prog_name="nearbank", standalone_mode=False)
         if status == 130:  # the parser's own handling of Ctrl-C
             raise KeyboardInterrupt
         sys.exit(status if isinstance(status, int) else 0)

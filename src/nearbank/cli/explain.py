@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from nearbank import devices, plan
+import nearbank.plan as plan
+from nearbank import devices
 from nearbank.cli.options import (
     BatchOption,
     CacheOption,
@@ -19,6 +20,7 @@ from nearbank.cli.options import (
     JsonOption,
     LaunchOption,
     MappingOption,
+    ModelArgument,
     NoCacheOption,
     OptionOption,
     PolicyOption,
@@ -36,7 +38,7 @@ __all__ = ["explain"]
 
 
 def explain(
-    model: Annotated[str, typer.Argument(help="A built-in model, or an .onnx or .pt2 file.")],
+    model: ModelArgument,
     layer: Annotated[
         str | None, typer.Option("--layer", help="One layer, by its name in the table of run [default: all products].")
     ] = None,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
-from nearbank import devices, pim, program, sim
+from nearbank import api, devices, pim, program
 from nearbank.cli.options import (
     CacheOption,
     ChannelsOption,
@@ -20,16 +19,14 @@ from nearbank.cli.options import (
     OptionOption,
     TraceOption,
     check_level,
-    command_line,
     options,
     use_cache,
 )
-from nearbank.errors import InputError, NearbankError, near_matches
+from nearbank.errors import InputError, near_matches
 from nearbank.program import aim_export, pimflow
-from nearbank.report import documents, output, tables
+from nearbank.report import output, tables
 from nearbank.report.progress import Progress
 from nearbank.report.trace_commands import write_layer_trace
-from nearbank.sim.energy import energy, product_energy
 
 __all__ = ["layer"]
 
@@ -78,44 +75,20 @@ def layer(
     if emit is not None and format == "aim" and mapping != "host":
         what = "host instructions begin at column 0 of a row; of --mapping"
         raise InputError(what, where="--format aim", value=mapping, bound="host")
-    unit, product = devices.device(device, options(option)), pim.Product(pixels, in_channels, out_channels)
-    epilogue = pim.Epilogue(bias, function)
-    timing = pim.time_product(unit, product, channels, mapping, epilogue)
-    spent, bus = None, None
-    if unit.energy:
-        spent, bus = energy(unit, timing.timing), product_energy(unit, pixels, in_channels, out_channels)
-    tables.print_layer(timing, unit, channels, spent, bus)
-    compiled = pim.compile_product(unit, product, channels, mapping, epilogue)
-    if verify:
-        tables.console().print(_verify(compiled))
+    unit, tick = devices.device(device, options(option)), Progress("verifying")
+    made = api.layer(
+        pixels, in_channels, out_channels, unit, channels=channels, mapping=mapping, bias=bias, function=function, verify=verify,
+        tick=tick, command=output.command_line(),
+    )  # fmt: skip
+    tick.close()
+    made.print()
+    timing = made.timing
+    compiled = pim.compile_product(unit, timing.product, channels, mapping, timing.epilogue)
     if emit is not None:
         tables.console().print(f"wrote {_emit(compiled, emit, format)} files to {emit}")
     if trace is not None:
-        write_layer_trace(trace, compiled, timing, level=trace_level, command=command_line())
-    output.write_json(json, documents.layer_document(timing, unit, channels, spent, bus))
-
-
-def _verify(compiled: pim.Compiled) -> str:
-    product, rng = compiled.product, np.random.default_rng(0)
-    x = rng.standard_normal((product.pixels, product.in_channels), np.float32)
-    w = rng.standard_normal((product.in_channels, product.out_channels), np.float32)
-    bias = rng.standard_normal(product.out_channels, np.float32) if compiled.epilogue.bias else None
-    tick = Progress("verifying")
-    results = sim.play_values(
-        compiled.device, compiled.program, compiled.weights(w), compiled.inputs(x, bias), compiled.result_count, tick
-    )
-    ours = compiled.outputs(results)
-    plain = sim.oracle(compiled.device, x, w, compiled.pieces, bias, compiled.epilogue.function)
-    tick.close()
-    wrong = int(np.count_nonzero(ours.view(np.uint32) != plain.view(np.uint32)))
-    if wrong:
-        raise NearbankError(
-            "values differ from the oracle",
-            where=str(product),
-            value=f"{wrong} of {ours.size} values",
-            bound="bit-equal",
-        )
-    return f"verified: {ours.size:,} values bit-equal to the oracle"
+        write_layer_trace(trace, compiled, timing, level=trace_level, command=output.command_line())
+    output.write_json(json, made.document())
 
 
 def _emit(compiled: pim.Compiled, folder: Path, kind: str) -> int:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from nearbank import frontend, graph, pim, plan, zoo
-from nearbank.errors import InputError, ModelError, near_matches
+import nearbank.plan as plan
+from nearbank import graph, models, pim, zoo
+from nearbank.cli.complete import (
+    complete_device,
+    complete_gpu,
+    complete_mapping,
+    complete_model,
+    complete_policy,
+    complete_scope,
+)
+from nearbank.errors import InputError, near_matches
 from nearbank.pim import cache
 from nearbank.report.trace import LEVELS
 
@@ -28,25 +35,31 @@ __all__ = [
     "LaunchOption",
     "LevelOption",
     "MappingOption",
+    "ModelArgument",
     "NoCacheOption",
     "OptionOption",
     "PolicyOption",
     "ScopeOption",
     "SumsOption",
     "TraceOption",
+    "check_batch",
     "check_level",
-    "command_line",
     "gpu_model",
+    "grouping",
     "load_model",
     "options",
     "use_cache",
 ]
 
-DeviceOption = Annotated[str, typer.Option("--device", help="A built-in device or a .toml file.")]
+DeviceOption = Annotated[
+    str, typer.Option("--device", help="A built-in device or a .toml file.", autocompletion=complete_device)
+]
 GpuOption = Annotated[
     str,
     typer.Option(
-        "--gpu", help="A built-in GPU or a profile's .json file; :best behind it: the better of cuBLAS and cuDNN."
+        "--gpu",
+        help="A built-in GPU or a profile's .json file; :best behind it: the better of cuBLAS and cuDNN.",
+        autocompletion=complete_gpu,
     ),
 ]
 OptionOption = Annotated[
@@ -57,7 +70,15 @@ ClockOption = Annotated[
 ]
 ChannelsOption = Annotated[int, typer.Option("--channels", help="Memory channels that compute.")]
 MappingOption = Annotated[
-    str, typer.Option("--mapping", help=f"How products are laid over the memory: {', '.join(pim.MAPPINGS)}.")
+    str,
+    typer.Option(
+        "--mapping",
+        help=f"How products are laid over the memory: {', '.join(pim.MAPPINGS)}.",
+        autocompletion=complete_mapping,
+    ),
+]
+ModelArgument = Annotated[
+    str, typer.Argument(help="A built-in model, or an .onnx or .pt2 file.", autocompletion=complete_model)
 ]
 GroupsOption = Annotated[
     str,
@@ -67,9 +88,16 @@ GroupsOption = Annotated[
         "ones too), tiles (as all, several pixels at a time).",
     ),
 ]
-PolicyOption = Annotated[str, typer.Option("--policy", help=f"Who does what: {', '.join(plan.POLICIES)}.")]
+PolicyOption = Annotated[
+    str, typer.Option("--policy", help=f"Who does what: {', '.join(plan.POLICIES)}.", autocompletion=complete_policy)
+]
 ScopeOption = Annotated[
-    str, typer.Option("--scope", help=f"What counts in the totals: {', '.join(plan.SCOPES)}; the rest takes no time.")
+    str,
+    typer.Option(
+        "--scope",
+        help=f"What counts in the totals: {', '.join(plan.SCOPES)}; the rest takes no time.",
+        autocompletion=complete_scope,
+    ),
 ]
 BatchOption = Annotated[int, typer.Option("--batch", help="Images at a time.")]
 LaunchOption = Annotated[
@@ -128,30 +156,24 @@ def check_level(level: str) -> None:
         raise InputError("--trace-level", value=level, bound=near_matches(level, LEVELS))
 
 
-def command_line() -> str:
-    """The command as it was given, to be pasted into a shell."""
-    return shlex.join(["nearbank", *sys.argv[1:]])
+def grouping(groups: str) -> graph.Groups:
+    """What ``--groups`` says."""
+    for known in graph.GROUPS:
+        if known == groups:
+            return known
+    raise InputError("--groups", value=groups, bound=near_matches(groups, graph.GROUPS))
+
+
+def check_batch(batch: int) -> int:
+    """What ``--batch`` says."""
+    if not 1 <= batch <= 4096:
+        raise InputError("--batch", value=batch, bound="1 to 4096")
+    return batch
 
 
 def load_model(model: str, batch: int, groups: str = "gpu") -> tuple[graph.Graph, zoo.ModelInfo | None]:
-    """A built-in model with what is known of it, an ONNX file or a torch.export program.
-
-    ``groups`` is one of `nearbank.graph.GROUPS`.
-    """
-    known = next((name for name in graph.GROUPS if name == groups), None)
-    if known is None:
-        raise InputError("--groups", value=groups, bound=near_matches(groups, graph.GROUPS))
-    if batch < 1 or batch > 4096:
-        raise InputError("--batch", value=batch, bound="1 to 4096")
-    if model in zoo.names():
-        return graph.load(zoo.build(model), batch=batch, name=model, groups=known), zoo.info(model)
-    if not model.endswith((".onnx", ".pt2")) and not Path(model).exists():
-        raise ModelError(
-            "unknown model",
-            value=model,
-            bound=f"an .onnx or .pt2 file or a built-in: {near_matches(model, zoo.names())}",
-        )
-    return frontend.load(model, batch=batch, groups=known), None
+    """A built-in model with what is known of it, or a file; ``groups`` is one of `nearbank.graph.GROUPS`."""
+    return models.open_model(model, groups=grouping(groups), batch=check_batch(batch))
 
 
 def gpu_model(name: str, clock_mhz: float | None) -> plan.GpuModel:

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from nearbank import devices, plan
+import nearbank.plan as plan
+from nearbank import devices
 from nearbank.cli.options import (
     BatchOption,
     CacheOption,
@@ -17,6 +18,7 @@ from nearbank.cli.options import (
     GroupsOption,
     JsonOption,
     MappingOption,
+    ModelArgument,
     NoCacheOption,
     OptionOption,
     PolicyOption,
@@ -37,7 +39,7 @@ _PARAMETERS = ("launch", "join", "channels", "gpu-clock")
 
 
 def sensitivity(
-    model: Annotated[str, typer.Argument(help="A built-in model, or an .onnx or .pt2 file.")],
+    model: ModelArgument,
     parameter: Annotated[
         list[str] | None,
         typer.Option("--parameter", help=f"One of {', '.join(_PARAMETERS)}; may be repeated [default: all]."),

@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from nearbank import devices, program, sim
+from nearbank import api, devices
 from nearbank.cli.options import DeviceOption, JsonOption, OptionOption, options
-from nearbank.program import aim, pimflow
-from nearbank.report import documents, output, tables
+from nearbank.report import output
 from nearbank.report.progress import Progress
 
 __all__ = ["simulate"]
@@ -27,21 +26,8 @@ def simulate(
     """
     output.check_writable(json)
     unit = devices.device(device, options(option))
-    rows = []
     tick = Progress("simulating")
-    for file in traces:
-        tick(file)
-        text = pimflow.read_text(file)
-        if pimflow.is_trace(text):
-            stream = pimflow.parse_trace(text, [c.name for c in unit.commands], where=file)
-            played = sim.time_stream(unit, stream, where=f"{file}, ")
-            rows.append((file, played.cycles, unit.microseconds(played.cycles), dict(played.commands)))
-        else:
-            if aim.is_isr(text):
-                timing = sim.time_isr(unit, aim.parse_isr(text, where=file), where=f"{file}, ")
-            else:
-                timing = sim.time_program(unit, program.parse_program(text, where=file))
-            rows.append((file, timing.cycles, unit.microseconds(timing.cycles), timing.commands))
+    found = api.simulate(traces, unit, tick=tick, command=output.command_line())
     tick.close()
-    tables.print_traces(rows)
-    output.write_json(json, documents.traces_document(rows, unit))
+    found.print()
+    output.write_json(json, found.document())

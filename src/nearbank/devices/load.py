@@ -15,7 +15,7 @@ from nearbank.devices.functions import FUNCTIONS
 from nearbank.devices.model import CHECKS, ROLES, Command, Numerics, Organization, PimDevice, Refresh, Rule
 from nearbank.errors import DeviceError, near_matches
 
-__all__ = ["device", "names"]
+__all__ = ["device", "names", "read_table"]
 
 _KEYS = {
     "": {"base", "name", "about", "sources", "organization", "clock_mhz", "timing", "commands", "rules", "refresh", "end",
@@ -44,13 +44,26 @@ def device(source: str | Path, options: Mapping[str, str] | None = None) -> PimD
     Raises:
         DeviceError: unknown name, key, option or parameter; a value out of range; a missing one. Says where and the bound.
     """
-    table, where = _read(str(source))
+    table, where = read_table(str(source))
     chosen = dict(options or {})
     table = _apply_options(table, chosen, where)
     return _build(table, chosen, where)
 
 
-def _read(source: str) -> tuple[Table, str]:
+class _Clocks(dict[str, int]):
+    """Timing parameters that remember which of them an expression has read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> int:
+        self.read.add(name)
+        return super().__getitem__(name)
+
+
+def read_table(source: str) -> tuple[Table, str]:
+    """A device file's content over that of its base, and what to call it in messages; options not applied."""
     if source in names():
         text = resources.files("nearbank.devices").joinpath("data", f"{source}.toml").read_text(encoding="utf-8")
     elif source.endswith(".toml") or "/" in source:
@@ -72,9 +85,23 @@ def _read(source: str) -> tuple[Table, str]:
     if base is not None:
         if not isinstance(base, str) or base not in names():
             raise DeviceError("unknown base", where=source, value=base, bound=near_matches(str(base), names()))
-        parent, _ = _read(base)
+        parent, _ = read_table(base)
+        _check_decided(parent, table, source)
         table = _merge(parent, {"name": Path(source).stem, **table})
     return table, source
+
+
+def _check_decided(parent: Table, child: Table, where: str) -> None:
+    """DeviceError for a key of the child that an option of its base decides: the option's default would undo it."""
+    for name, option in parent.get("options", {}).items():
+        for path in {path for keys in option.get("values", {}).values() for path in keys}:
+            room, _, leaf = path.rpartition(".")
+            there = child.get(room, {}) if room else child
+            if isinstance(there, dict) and leaf in there and name not in child.get("options", {}):
+                raise DeviceError(
+                    f"{path} is decided by the base's option {name}", where=where, value=there[leaf],
+                    bound=f"chosen by --option {name}=.., or a value of [options.{name}] in this file, as its default",
+                )  # fmt: skip
 
 
 def _merge(parent: Table, child: Table) -> Table:
@@ -140,16 +167,19 @@ def _number(value: Any, where: str, key: str, *, least: int = 0) -> int:
     return value
 
 
-def _timing(table: Table, where: str) -> tuple[tuple[str, int, str], ...]:
+def _timing(table: Table, where: str) -> tuple[tuple[tuple[str, int, str], ...], _Clocks]:
     entries = _get(table, "timing", where, dict)
     default = str(table.get("sources", {}).get("timing", ""))
     out: list[tuple[str, int, str]] = []
+    known = _Clocks()
     for key, raw in entries.items():
         value, source = (raw.get("value"), str(raw.get("source", default))) if isinstance(raw, dict) else (raw, default)
         if isinstance(value, str):
-            value = evaluate(value, {k: v for k, v, _ in out}, where=f"{where}, timing.{key}")
-        out.append((key, _number(value, where, f"timing.{key}"), source))
-    return tuple(out)
+            value = evaluate(value, known, where=f"{where}, timing.{key}")
+        clocks = _number(value, where, f"timing.{key}")
+        known[key] = clocks
+        out.append((key, clocks, source))
+    return tuple(out), known
 
 
 def _get(table: Table, key: str, where: str, *kinds: type) -> Any:
@@ -269,8 +299,7 @@ def _build(table: Table, chosen: dict[str, str], where: str) -> PimDevice:
     if lacking:
         raise DeviceError(f"missing organization.{lacking[0]}", where=where)
     organization = Organization(**sizes)
-    timing = _timing(table, where)
-    clocks = {k: v for k, v, _ in timing}
+    timing, clocks = _timing(table, where)
     commands = _commands(table, organization, where)
     by_name = {c.name: c for c in commands}
     mhz = table.get("clock_mhz")
@@ -298,15 +327,17 @@ def _build(table: Table, chosen: dict[str, str], where: str) -> PimDevice:
             raise DeviceError(f"energy.{key}", where=where, value=row, bound="{ value = number >= 0, unit, source }")
         energy.append((key, float(row["value"]), str(row.get("unit", "")), str(row.get("source", ""))))
     options: Table = table.get("options", {})
+    rules = _rules(table, commands, clocks, where)
+    end_clocks = tuple((k, evaluate(v, clocks, where=f"{where}, end.{k}")) for k, v in end.items())
     return PimDevice(
         name=str(table.get("name", where)), about=str(table.get("about", "")), organization=organization, clock_mhz=float(mhz),
-        timing=timing, commands=commands, rules=_rules(table, commands, clocks, where),
+        timing=timing, commands=commands, rules=rules,
         refresh=Refresh(_number(interval, where, "refresh.interval", least=1), ref["where"], points,
                         _number(ref.get("postpone", 1), where, "refresh.postpone", least=1), bool(ref.get("enabled", True))),
-        end=tuple((k, evaluate(v, clocks, where=f"{where}, end.{k}")) for k, v in end.items()),
+        end=end_clocks,
         state_checks=_state_checks(table.get("state_checks", True), where),
         numerics=Numerics(numerics["operand"], str(numerics.get("source", ""))),
         energy=tuple(energy), sources=tuple((k, str(v)) for k, v in table.get("sources", {}).items()),
         options=tuple((k, chosen[k], tuple(o.get("values", {}))) for k, o in options.items()),
-        functions=_functions(table, organization, where), _timing=clocks,
+        functions=_functions(table, organization, where), _timing=clocks, _read=frozenset(clocks.read),
     )  # fmt: skip

@@ -10,6 +10,7 @@ from functools import cached_property
 from itertools import pairwise
 
 from nearbank.errors import DeviceError
+from nearbank.tabular import Cell, Table, Tabular
 
 __all__ = [
     "CHECKS",
@@ -161,7 +162,7 @@ class Numerics:
 
 
 @dataclass(frozen=True)
-class PimDevice:
+class PimDevice(Tabular):
     """One PIM device, options applied. ``timing`` in clocks; ``clock_mhz`` in MHz; ``energy`` name -> (value, unit, source).
 
     ``state_checks``: those of `CHECKS` that its commands are held to; none for a device that plays anything. ``functions``: the
@@ -184,10 +185,29 @@ class PimDevice:
     options: tuple[tuple[str, str, tuple[str, ...]], ...]
     functions: tuple[str, ...] = ()
     _timing: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
+    _read: frozenset[str] = field(default_factory=frozenset, repr=False, compare=False)
 
     def clocks(self, name: str) -> int:
         """One timing parameter, in clocks."""
         return self._timing[name]
+
+    @property
+    def unread_timing(self) -> tuple[str, ...]:
+        """Timing parameters that no expression of the device reads: no rule, refresh, end or other parameter."""
+        return tuple(name for name, _, _ in self.timing if name not in self._read)
+
+    def table(self) -> Table:
+        """Its numbers, a row each, with their sources: clock, sizes, timing and energy constants."""
+        sources = dict(self.sources)
+        rows: list[tuple[Cell, ...]] = [("", "clock_mhz", self.clock_mhz, "MHz", sources.get("timing", ""))]
+        rows += [
+            ("organization", k, v, "", sources.get("organization", "")) for k, v in self.organization.__dict__.items()
+        ]
+        rows += [("timing", name, clocks, "clocks", source) for name, clocks, source in self.timing]
+        rows += [("energy", name, value, unit, source) for name, value, unit, source in self.energy]
+        return Table(
+            f"{self.name} ({self.hash}): {self.about}", ("group", "name", "value", "unit", "source"), tuple(rows)
+        )
 
     def by_role(self, role: str) -> tuple[Command, ...]:
         """The commands of one role, in declaration order."""

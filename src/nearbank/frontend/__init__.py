@@ -1,6 +1,6 @@
-"""In: torch modules, torch.export programs, ONNX files. Out: a Graph, or a callable that computes through a plan of it.
+"""In: a torch module and a system. Out: a callable that computes through a plan of it, and torch.compile's backend.
 
-Nothing here imports torch before it is needed: a model from an ONNX file needs none.
+Nothing here imports torch before it is needed.
 """
 
 from __future__ import annotations
@@ -8,18 +8,17 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from nearbank.frontend.loading import load
 from nearbank.frontend.settings import Options, Settings
 
-__all__ = ["Compiled", "Options", "Region", "Report", "Settings", "backend", "compile", "load", "regions"]
+__all__ = ["CompileReport", "Compiled", "Options", "Region", "Settings", "backend", "compile", "regions"]
 
 if TYPE_CHECKING:
     from nearbank.frontend.compiled import Compiled, compile
     from nearbank.frontend.dynamo import Region, backend, regions
-    from nearbank.frontend.summary import Report
+    from nearbank.frontend.summary import CompileReport
 
 _HOMES = {"Region": "dynamo", "backend": "dynamo", "regions": "dynamo", "Compiled": "compiled", "compile": "compiled",
-          "Report": "summary"}  # fmt: skip
+          "CompileReport": "summary"}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

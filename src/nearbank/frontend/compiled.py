@@ -13,7 +13,7 @@ from torch.utils import _pytree as pytree
 from nearbank.errors import InputError
 from nearbank.frontend.planned import Planned
 from nearbank.frontend.settings import Options, Settings
-from nearbank.frontend.summary import Fallbacks, OutputError, Report, errors_of
+from nearbank.frontend.summary import CompileReport, Fallbacks, OutputError, errors_of
 from nearbank.frontend.tensors import fingerprint, why_not
 from nearbank.plan import Plan
 
@@ -81,7 +81,7 @@ class Compiled:
             self._compare(found, args, kwargs)
         return found
 
-    def report(self, inputs: Sequence[Any] | torch.Tensor | None = None, **kwargs: Any) -> Report:
+    def report(self, inputs: Sequence[Any] | torch.Tensor | None = None, **kwargs: Any) -> CompileReport:
         """What became of the module so far. With ``inputs``, these are computed both ways first, and compared.
 
         Raises `InputError` for inputs that the plan does not take.
@@ -93,7 +93,7 @@ class Compiled:
                 if reason:
                     raise InputError(f"nothing to compare: {reason}", where=self.name)
                 self._compare(self._planned.run(args, kwargs), args, kwargs)
-        return Report(self.name, self.plan, self._calls, dict(self._fallbacks.counts), self._errors)
+        return CompileReport(self.name, self.plan, self._calls, dict(self._fallbacks.counts), self._errors)
 
     def _compare(self, found: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         eager = pytree.tree_leaves(self.module(*args, **kwargs))

@@ -16,7 +16,7 @@ from torch import fx, nn
 from nearbank.errors import InputError, ModelError
 from nearbank.frontend.planned import Planned
 from nearbank.frontend.settings import Settings
-from nearbank.frontend.summary import Fallbacks, OutputError, Report, errors_of
+from nearbank.frontend.summary import CompileReport, Fallbacks, OutputError, errors_of
 from nearbank.frontend.tensors import Like, fingerprint, why_not
 from nearbank.plan import Plan
 
@@ -81,9 +81,11 @@ class Region:
         """How many calls went to torch, by reason."""
         return MappingProxyType(self._fallbacks.counts)
 
-    def report(self) -> Report:
+    def report(self) -> CompileReport:
         """What became of the graph so far; with errors if option ``check`` is on."""
-        return Report(self.name, self.plan, self._calls, dict(self._fallbacks.counts), self._errors, self.graph_break)
+        return CompileReport(
+            self.name, self.plan, self._calls, dict(self._fallbacks.counts), self._errors, self.graph_break
+        )
 
     def __call__(self, *args: Any) -> Any:
         """The graph's outputs."""

@@ -13,9 +13,9 @@ from torch.utils import _pytree as pytree
 
 from nearbank import graph
 from nearbank.errors import ModelError
-from nearbank.frontend.export import export, to_onnx
 from nearbank.frontend.settings import Settings
 from nearbank.frontend.tensors import Like, to_array, to_tensor
+from nearbank.models.export import export, to_onnx
 from nearbank.runtime import OnnxHost, execute
 
 __all__ = ["Planned"]

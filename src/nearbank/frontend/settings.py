@@ -5,32 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any
 
-from nearbank.devices import PimDevice, device
+from nearbank.devices import PimDevice
 from nearbank.errors import InputError, near_matches
 from nearbank.graph import Graph, Groups
-from nearbank.plan import GpuModel, Plan, gpu, make_plan
+from nearbank.plan import DeviceLike, GpuLike, GpuModel, Plan, PlanOptions, device_of, gpu_of, make_plan
 
 __all__ = ["Options", "Settings"]
 
 
-class Options(TypedDict, total=False):
-    """What `compile` takes by name and ``torch.compile`` in ``options``; all but the last two as in `make_plan`.
+class Options(PlanOptions, total=False):
+    """What `compile` takes by name and ``torch.compile`` in ``options``; the rest as in `make_plan`.
 
     ``device`` and ``gpu`` are names, files, or what those give. ``groups``: which grouped convolutions count as products, one of
     `nearbank.graph.GROUPS`. ``check``: every call through the plan is computed by eager torch too, and the report has the errors.
     """
 
-    device: str | os.PathLike[str] | PimDevice
-    gpu: str | os.PathLike[str] | GpuModel
-    policy: str
-    scope: str
-    channels: int
-    mapping: str
-    launch_us: float | None
-    join_us: float | None
-    charge_sums: bool
+    device: DeviceLike
+    gpu: GpuLike
     groups: Groups
     check: bool
 
@@ -82,11 +75,7 @@ class Settings:
             if not fits and not (name == "gpu" and _is_gpu(value)):
                 raise InputError(f"option {name!r}", where=where, value=value, bound=text)
         chosen: dict[str, Any] = {**_DEFAULTS, **options}
-        if isinstance(chosen["device"], _PATH):
-            chosen["device"] = device(os.fspath(chosen["device"]))
-        if isinstance(chosen["gpu"], _PATH):
-            chosen["gpu"] = gpu(os.fspath(chosen["gpu"]))
-        return cls(**chosen)
+        return cls(**{**chosen, "device": device_of(chosen["device"]), "gpu": gpu_of(chosen["gpu"])})
 
     def plan(self, graph: Graph, tick: Callable[[str], None] = lambda name: None) -> Plan:
         """The plan of ``graph`` on this system."""

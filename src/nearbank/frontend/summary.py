@@ -10,7 +10,7 @@ import torch
 
 from nearbank.plan import Plan
 
-__all__ = ["Fallbacks", "OutputError", "Report", "errors_of"]
+__all__ = ["CompileReport", "Fallbacks", "OutputError", "errors_of"]
 
 _LOG = logging.getLogger("nearbank.frontend")
 
@@ -56,7 +56,7 @@ def errors_of(ours: Sequence[object], eager: Sequence[object]) -> tuple[OutputEr
 
 
 @dataclass(frozen=True)
-class Report:
+class CompileReport:
     """``str(report)`` is for a person. ``calls`` went through the plan; ``fallbacks`` counts the others by reason.
 
     ``errors`` compares the last checked call with eager torch; None if none was checked. ``graph_break``: why torch ended the

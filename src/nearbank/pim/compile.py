@@ -18,6 +18,7 @@ from nearbank.pim.resident import resident
 from nearbank.pim.search import search
 from nearbank.pim.stored import compiled_from, compiled_to, timing_from, timing_to
 from nearbank.sim import Timing, time_program
+from nearbank.tabular import Table, Tabular
 
 __all__ = ["MAPPINGS", "LayerTiming", "compile_product", "time_product"]
 
@@ -37,7 +38,7 @@ _WITH_EPILOGUE: Mapping[str, Callable[[PimDevice, Product, int, Epilogue], Compi
 
 
 @dataclass(frozen=True)
-class LayerTiming:
+class LayerTiming(Tabular):
     """One product on one device: clocks, the bound, and the MAC units' share of the time in which they did useful work.
     ``epilogue`` is what memory does to the sums; ``pieces``, in how many the reduction is divided, for the host to add."""
 
@@ -49,6 +50,15 @@ class LayerTiming:
     utilization: float
     epilogue: Epilogue
     pieces: int
+
+    def table(self) -> Table:
+        """One row."""
+        columns = ("product", "mapping", "cycles", "time_us", "bound_cycles", "bound_by", "utilization")
+        row = (
+            str(self.product), self.mapping, self.timing.cycles, self.time_us, self.bound.cycles, self.bound.binding,
+            self.utilization,
+        )  # fmt: skip
+        return Table(f"{self.product}: {self.timing.cycles:,} cycles", columns, (row,))
 
 
 @lru_cache(maxsize=512)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 from nearbank.graph import Graph
+from nearbank.tabular import Table, Tabular
 
 __all__ = [
     "POLICIES",
@@ -156,7 +157,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Tabular):
     """Who does what part when. Times in microseconds from the start.
 
     ``tasks`` in the order in which they are executed, which respects all needs. ``gpu_only_us``: the baseline, all on the GPU
@@ -206,3 +207,19 @@ class Plan:
     def tasks_of(self, kernel: str) -> tuple[Task, ...]:
         """The tasks of one kernel, in order."""
         return tuple(task for task in self.tasks if task.kernel == kernel)
+
+    def table(self) -> Table:
+        """A row a layer, in the plan's order."""
+        columns = ("layer", "kind", "pixels", "in_channels", "out_channels", "on", "share", "gpu_us", "pim_us", "pim_cycles",
+                   "bound_cycles", "planned_us", "reason")  # fmt: skip
+        rows = tuple(
+            (x.name, x.kind, x.pixels, x.in_channels, x.out_channels, x.target, x.share, x.gpu_us, x.pim_us, x.pim_cycles,
+             x.bound_cycles, x.planned_us, x.reason)
+            for x in self.layers
+        )  # fmt: skip
+        system = self.system
+        caption = (
+            f"{self.graph.name}, batch {self.graph.batch}: {system.device} + {system.gpu}, policy {self.policy}, "
+            f"scope {self.scope}: {self.planned_us:.1f} us, GPU alone {self.gpu_only_us:.1f} us, {self.speedup:.3f}x"
+        )
+        return Table(caption, columns, rows)

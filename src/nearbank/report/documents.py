@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from nearbank import __version__
-from nearbank.devices import PimDevice
+from nearbank.devices import DeviceCheck, PimDevice
 from nearbank.pim import LayerTiming
-from nearbank.plan import BoardEnergy, Explanation, GpuModel, Plan, PlanEnergy, Sweep
+from nearbank.plan import BoardEnergy, Comparison, Explanation, GpuModel, Plan, PlanEnergy, Sweep
+from nearbank.report.output import command_line
 from nearbank.reproduce import Row
 from nearbank.runtime import SegmentTime, Values
 from nearbank.sim.energy import Energy
 
 __all__ = [
+    "check_document",
+    "compare_document",
     "explain_document",
     "layer_document",
     "plan_document",
@@ -27,7 +29,7 @@ __all__ = [
 
 
 def _origin(device: PimDevice) -> dict[str, Any]:
-    return {"version": __version__, "command": " ".join(sys.argv[1:]), "device_hash": device.hash,
+    return {"version": __version__, "command": command_line(), "device_hash": device.hash,
             "options": {name: value for name, value, _ in device.options}}  # fmt: skip
 
 
@@ -148,5 +150,18 @@ def rows_document(rows: Sequence[Row]) -> dict[str, Any]:
     """Of `nearbank reproduce`."""
     return {
         "rows": [asdict(row) for row in rows],
-        "origin": {"version": __version__, "command": " ".join(sys.argv[1:])},
+        "origin": {"version": __version__, "command": command_line()},
     }
+
+
+def check_document(check: DeviceCheck) -> dict[str, Any]:
+    """Of `nearbank devices check`."""
+    return {
+        "device": check.device.name, "ok": check.ok, "findings": [asdict(found) for found in check.findings],
+        "origin": _origin(check.device),
+    }  # fmt: skip
+
+
+def compare_document(found: Comparison, command: str = "") -> dict[str, Any]:
+    """Of `nearbank compare`."""
+    return asdict(found) | {"origin": {"version": __version__, "command": command}}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +13,12 @@ from typing import Any
 
 from nearbank.errors import InputError
 
-__all__ = ["check_folder", "check_writable", "write_json", "write_lines"]
+__all__ = ["check_folder", "check_writable", "command_line", "write_json", "write_lines"]
+
+
+def command_line() -> str:
+    """The command as it was given, to be pasted into a shell."""
+    return shlex.join(["nearbank", *sys.argv[1:]])
 
 
 def check_writable(path: Path | None) -> None:

@@ -18,8 +18,8 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from nearbank.errors import ModelError
-from nearbank.frontend.naming import name_nodes
 from nearbank.graph.reading import guarded
+from nearbank.models.naming import name_nodes
 
 __all__ = ["Translated", "export", "is_program", "read", "to_onnx", "unfit"]
 
