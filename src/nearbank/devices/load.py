@@ -278,6 +278,14 @@ def _state_checks(value: Any, where: str) -> tuple[str, ...]:
     return tuple(name for name in CHECKS if name in value)
 
 
+def _where_from(table: Table) -> tuple[tuple[str, str], ...]:
+    """The sources of whole tables, that of the activation functions among them."""
+    sources = {name: str(source) for name, source in table.get("sources", {}).items()}
+    if "source" in table.get("functions", {}):
+        sources["functions"] = str(table["functions"]["source"])
+    return tuple(sources.items())
+
+
 def _functions(table: Table, organization: Organization, where: str) -> tuple[str, ...]:
     """The activation functions, in the order of their rows."""
     section = table.get("functions", {})
@@ -337,7 +345,7 @@ def _build(table: Table, chosen: dict[str, str], where: str) -> PimDevice:
         end=end_clocks,
         state_checks=_state_checks(table.get("state_checks", True), where),
         numerics=Numerics(numerics["operand"], str(numerics.get("source", ""))),
-        energy=tuple(energy), sources=tuple((k, str(v)) for k, v in table.get("sources", {}).items()),
+        energy=tuple(energy), sources=_where_from(table),
         options=tuple((k, chosen[k], tuple(o.get("values", {}))) for k, o in options.items()),
         functions=_functions(table, organization, where), _timing=clocks, _read=frozenset(clocks.read),
     )  # fmt: skip
