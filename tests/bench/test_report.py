@@ -9,7 +9,7 @@ from tests.e2e.browser import chromium, opened
 from tests.e2e.models import network
 
 import nearbank as nb
-from nearbank.plan import plan_energy
+from nearbank.plan import place_plan, plan_energy
 from nearbank.report.html import gather, write_html
 
 LAYERS = 200
@@ -36,7 +36,9 @@ def test_opening_a_plan_of_200_layers(benchmark, tmp_path) -> None:
     plan = nb.make_plan(graph, memory, cost, policy="best", mapping="resident")
     assert len(plan.layers) == LAYERS
     path = tmp_path / "r.html"
-    write_html(path, gather(plan, memory, cost, plan_energy(plan, memory), command="nearbank run"))
+    write_html(
+        path, gather(plan, memory, cost, place_plan(plan, memory), plan_energy(plan, memory), command="nearbank run")
+    )
     with chromium() as browser:
         seen: list[tuple[float, float, float]] = []
 

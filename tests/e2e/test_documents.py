@@ -15,7 +15,7 @@ from nearbank.devices import device, names
 from tests.e2e.models import network
 
 RUN = {"model", "device", "gpu", "policy", "chosen", "scope", "batch", "channels", "mapping", "launch_us", "join_us", "gpu_share",
-       "charge_sums", "layers", "tasks", "totals"}  # fmt: skip
+       "charge_sums", "layers", "tasks", "totals", "weights"}  # fmt: skip
 LAYERS = {"name", "kind", "pixels", "in_channels", "out_channels", "target", "share", "reason", "gpu_us", "gpu_shared_us", "pim_us",
           "pim_cycles", "bound_cycles", "planned_us", "gpu_note", "nodes", "energy_uj", "bus_energy_uj"}  # fmt: skip
 TASKS = {"name", "kernel", "resource", "role", "axis", "start", "stop", "start_us", "end_us", "cycles", "needs"}
@@ -72,6 +72,7 @@ def check_run(document: dict, *, values: bool) -> None:
     for task in tasks:
         assert set(task) == TASKS
     check_schedule(document)
+    check_weights(document)
     moved = [layer for layer in layers if layer["share"]]
     check_energy(totals["energy_uj"], *(layer["energy_uj"] for layer in moved))
     check_energy(totals["bus_energy_uj"], *(scaled(layer["bus_energy_uj"], layer["share"]) for layer in moved))
@@ -84,6 +85,22 @@ def check_run(document: dict, *, values: bool) -> None:
     assert 0 < totals["floor_us"] <= totals["planned_us"]
     assert 0 < totals["proven_us"] <= totals["planned_us"]
     assert totals["proof"]
+
+
+def check_weights(document: dict) -> None:
+    """Every task in memory has a stretch, none lies over another, and the padding is all that is more than the weights."""
+    weights, unit = document["weights"], device(document["device"])
+    named = {name for stretch in weights["stretches"] for name in stretch["tasks"]}
+    assert named == {task["name"] for task in document["tasks"] if task["resource"] == "pim"}
+    end: dict[int, int] = {}
+    for stretch in weights["stretches"]:  # by channel and row
+        assert stretch["row"] >= end.get(stretch["channel"], 0)
+        end[stretch["channel"]] = stretch["row"] + stretch["rows"]
+    assert weights["rows_used"] == max(end.values(), default=0) <= weights["rows_there"] == unit.organization.rows
+    moved = [layer for layer in document["layers"] if layer["share"] == 1]
+    needed = sum(layer["in_channels"] * layer["out_channels"] * 2 for layer in moved)
+    assert needed <= weights["once_bytes"] <= weights["weight_bytes"]
+    assert (weights["load_us"] > 0) == bool(end)
 
 
 def check_schedule(document: dict) -> None:

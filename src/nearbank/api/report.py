@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nearbank.api.provenance import Provenance
 from nearbank.devices import PimDevice
-from nearbank.plan import BoardEnergy, GpuModel, Plan, PlanEnergy
+from nearbank.plan import BoardEnergy, GpuModel, Placement, Plan, PlanEnergy
 from nearbank.report import documents, tables
 from nearbank.runtime import Values
 from nearbank.tabular import Table, Tabular
@@ -24,7 +24,7 @@ class Report(Tabular):
 
     ``outputs``: the network's, by name, computed through memory; empty, and ``values`` None, for a plan without values. ``values``:
     the first output beside float32. ``labels``: names of its classes, if they are ImageNet's. ``energy`` is None for a memory
-    without energy constants, ``board`` for a GPU whose power is not known.
+    without energy constants, ``board`` for a GPU whose power is not known. ``placement``: of the weights.
     """
 
     plan: Plan
@@ -33,6 +33,7 @@ class Report(Tabular):
     outputs: Mapping[str, NDArray[Any]]
     values: Values | None
     labels: tuple[str, ...] | None
+    placement: Placement
     energy: PlanEnergy | None
     board: BoardEnergy | None
     provenance: Provenance
@@ -70,7 +71,9 @@ class Report(Tabular):
 
     def document(self) -> dict[str, Any]:
         """All of it for programs to read: what `nearbank run --json` writes."""
-        made = documents.plan_document(self.plan, self.device, self.gpu, self.values, self.energy, self.board)
+        made = documents.plan_document(
+            self.plan, self.device, self.gpu, self.placement, self.values, self.energy, self.board
+        )
         origin = asdict(self.provenance)
         return made | {"origin": {key: value for key, value in origin.items() if key not in ("device", "gpu")}}
 
@@ -78,7 +81,7 @@ class Report(Tabular):
         """All of it for a person, on standard output: what `nearbank run` prints."""
         if self.values is not None:
             tables.print_values(self.values, self.labels)
-        tables.print_plan(self.plan, self.device, self.energy, self.board)
+        tables.print_plan(self.plan, self.device, self.placement, self.energy, self.board)
 
     def _class(self, index: int) -> str:
         return self.labels[index] if self.labels and index < len(self.labels) else f"class {index}"

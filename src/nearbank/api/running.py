@@ -15,7 +15,17 @@ from nearbank.api.report import Report
 from nearbank.errors import InputError, NearbankError, near_matches
 from nearbank.graph import Graph, Groups
 from nearbank.models import ModelLike, open_model
-from nearbank.plan import DeviceLike, GpuLike, PlanOptions, board_energy, device_of, gpu_of, make_plan, plan_energy
+from nearbank.plan import (
+    DeviceLike,
+    GpuLike,
+    PlanOptions,
+    board_energy,
+    device_of,
+    gpu_of,
+    make_plan,
+    place_plan,
+    plan_energy,
+)
 
 __all__ = ["HOSTS", "Progress", "Ticker", "run"]
 
@@ -72,7 +82,7 @@ def run(
         options: policy, scope, channels, launch_us, join_us, charge_sums and mapping, as `nearbank.make_plan` has them.
 
     Raises:
-        NearbankError: what cannot be read, is unknown or out of range.
+        Infeasible: the weights do not fit the memory. NearbankError: what cannot be read, is unknown or out of range.
     """
     unit, cost = device_of(device), gpu_of(gpu)
     if isinstance(host, str) and host not in HOSTS:
@@ -83,6 +93,7 @@ def run(
         given = make_feeds(network, info, image)
     tick = progress(f"planning {network.name}")
     made = make_plan(network, unit, cost, tick=tick, **options)
+    placement = place_plan(made, unit)  # what does not fit the banks cannot run
     tick.close()
     outputs: dict[str, NDArray[Any]] = {}
     compared, labels = None, None
@@ -93,10 +104,9 @@ def run(
         tick.close()
         first = network.outputs[0].name
         compared, labels = runtime.compare(outputs[first], plain[first]), _labels(outputs[first].shape)
-    return Report(
-        made, unit, cost, outputs, compared, labels, plan_energy(made, unit) if unit.energy else None, board_energy(made, cost),
-        provenance(unit, cost, command),
-    )  # fmt: skip
+    spent = plan_energy(made, unit) if unit.energy else None
+    board, origin = board_energy(made, cost), provenance(unit, cost, command)
+    return Report(made, unit, cost, outputs, compared, labels, placement, spent, board, origin)
 
 
 def _host(host: str | runtime.Host, network: Graph) -> runtime.Host:

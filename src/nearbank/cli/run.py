@@ -107,7 +107,14 @@ def run(
     if html is not None or trace is not None:
         tick = Progress(f"looking into {model}")
         content = pages.gather(
-            made.plan, made.device, made.gpu, made.energy, command=output.command_line(), values=made.values, tick=tick
+            made.plan,
+            made.device,
+            made.gpu,
+            made.placement,
+            made.energy,
+            command=output.command_line(),
+            values=made.values,
+            tick=tick,
         )
         tick.close()
         if html is not None:

@@ -9,7 +9,7 @@ from typing import Any
 from nearbank import __version__
 from nearbank.devices import DeviceCheck, PimDevice
 from nearbank.pim import LayerTiming
-from nearbank.plan import BoardEnergy, Comparison, Explanation, GpuModel, Plan, PlanEnergy, Sweep
+from nearbank.plan import BoardEnergy, Comparison, Explanation, GpuModel, Placement, Plan, PlanEnergy, Sweep
 from nearbank.report.output import command_line
 from nearbank.reproduce import Row
 from nearbank.runtime import SegmentTime, Values
@@ -41,6 +41,7 @@ def plan_document(
     plan: Plan,
     device: PimDevice,
     gpu: GpuModel,
+    placement: Placement,
     values: Values | None,
     energy: PlanEnergy | None,
     board: BoardEnergy | None,
@@ -65,6 +66,7 @@ def plan_document(
         "policy": plan.policy, "chosen": plan.chosen, "scope": plan.scope, "batch": plan.graph.batch,
         "channels": system.channels, "mapping": system.mapping, "launch_us": system.launch_us, "join_us": system.join_us,
         "gpu_share": system.gpu_share, "charge_sums": system.charge_sums, "layers": layers, "tasks": tasks,
+        "weights": asdict(placement),
         "totals": {
             "gpu_only_us": plan.gpu_only_us, "planned_us": plan.planned_us, "speedup": plan.speedup,
             "proven_us": plan.proven_us, "proof": plan.proof, "floor_us": plan.floor_us,

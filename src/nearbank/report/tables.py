@@ -10,7 +10,7 @@ from rich.table import Table
 
 from nearbank.devices import PimDevice
 from nearbank.pim import LayerTiming
-from nearbank.plan import BoardEnergy, Plan, PlanEnergy
+from nearbank.plan import BoardEnergy, Placement, Plan, PlanEnergy
 from nearbank.runtime import SegmentTime, Values
 from nearbank.sim.energy import Energy
 
@@ -23,6 +23,7 @@ __all__ = [
     "print_segments",
     "print_traces",
     "print_values",
+    "said_of_weights",
     "table",
 ]
 
@@ -52,7 +53,9 @@ def _origin(device: PimDevice) -> str:
     return f"energy constants and their sources: nearbank devices {device.name} ({device.hash})"
 
 
-def print_plan(plan: Plan, device: PimDevice, energy: PlanEnergy | None, board: BoardEnergy | None) -> None:
+def print_plan(
+    plan: Plan, device: PimDevice, placement: Placement, energy: PlanEnergy | None, board: BoardEnergy | None
+) -> None:
     """The per-layer table and the totals."""
     out, system = console(), plan.system
     chosen = "" if plan.chosen == plan.policy else f" ({plan.chosen})"
@@ -110,6 +113,8 @@ def print_plan(plan: Plan, device: PimDevice, energy: PlanEnergy | None, board: 
     sums.add_row(what, f"{plan.gpu_only_us:.1f}", f"{plan.planned_us:.1f}", f"{plan.speedup:.3f}x")
     out.print(sums)
     _print_schedule(plan)
+    if placement.stretches:
+        out.print(said_of_weights(placement))
     if energy:
         _print_plan_energy(energy, board, device, len(plan.offloaded))
     if plan.speedup < 1:
@@ -135,6 +140,17 @@ def _print_schedule(plan: Plan) -> None:
     out.print(
         f"{plan.system.gpu} keeps {system.gpu_share:.0%} of the memory's channels. No schedule of such tasks takes less than "
         f"{plan.proven_us:.1f} us ({plan.proof}); no plan at all less than {plan.floor_us:.1f} us."
+    )
+
+
+def said_of_weights(placement: Placement) -> str:
+    """Where the weights lie, in a sentence or two."""
+    copies = f", {placement.replicas} of them replicas, arranged otherwise" if placement.replicas else ""
+    return (
+        f"weights: {placement.weight_bytes / 1e6:.2f} MB in {len(placement.stretches)} stretches of rows{copies}; "
+        f"{placement.once_bytes / 1e6:.2f} MB without the copies of channels that share a layer's pixels. At most "
+        f"{placement.rows_used:,} of a bank's {placement.rows_there:,} rows ({placement.rows_used / placement.rows_there:.1%}). "
+        f"Loading takes {placement.load_us:,.1f} us, once, and is in no time above."
     )
 
 

@@ -43,7 +43,7 @@ LEVELS = ("tasks", "commands")
 
 
 def write_plan_trace(
-    path: Path, plan: Plan, device: PimDevice, memory: Sequence[MemoryTask], weights: Placement | str, *, level: str,
+    path: Path, plan: Plan, device: PimDevice, memory: Sequence[MemoryTask], weights: Placement, *, level: str,
     command: str,
 ) -> None:  # fmt: skip
     """Write the trace of a plan, whole or not at all.
@@ -62,7 +62,7 @@ def write_plan_trace(
 
 
 def plan_events(
-    plan: Plan, device: PimDevice, memory: Sequence[MemoryTask], weights: Placement | str, *, level: str = "tasks"
+    plan: Plan, device: PimDevice, memory: Sequence[MemoryTask], weights: Placement, *, level: str = "tasks"
 ) -> list[dict[str, Any]]:
     """The events of a plan, names first; the last one ends with the plan.
 
@@ -88,7 +88,7 @@ def plan_events(
         process, thread = (GPU, 1) if task.resource == "gpu" else (MEMORY, TASKS)
         about = {"layer": task.kernel, "part": str(task.part), "role": task.role, "why": reasons[task.kernel]}
         events.append(complete(process, thread, task.name, task.start_us, task.us, about))
-    rows = {} if isinstance(weights, str) else {(s.channel, task): s.row for s in weights.stretches for task in s.tasks}
+    rows = {(s.channel, task): s.row for s in weights.stretches for task in s.tasks}
     for x in memory:
         events += _memory_task(plan, device, x, rows, level)
     events += _flows(plan)

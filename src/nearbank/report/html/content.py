@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nearbank.devices import PimDevice
-from nearbank.errors import Infeasible
-from nearbank.plan import BoardEnergy, GpuModel, Placement, Plan, PlanEnergy, board_energy, place_plan
+from nearbank.plan import BoardEnergy, GpuModel, Placement, Plan, PlanEnergy, board_energy
 from nearbank.plan.details import MemoryTask, memory_tasks
 from nearbank.plan.roofline import Mark, Roof, gpu_roof, memory_roof, roofline
 from nearbank.runtime import Values
@@ -18,7 +17,7 @@ __all__ = ["Content", "gather"]
 
 @dataclass(frozen=True)
 class Content:
-    """A plan and what there is to say of it. ``weights``: the map, or why there is none; ``clocks``: of all tasks in memory that
+    """A plan and what there is to say of it. ``weights``: where they lie; ``clocks``: of all tasks in memory that
     were played, slowest channel each; ``command``: the command line that made all this; ``values``: None if none were computed."""
 
     plan: Plan
@@ -28,7 +27,7 @@ class Content:
     board: BoardEnergy | None
     memory: tuple[MemoryTask, ...]
     clocks: Clocks
-    weights: Placement | str
+    weights: Placement
     marks: tuple[Mark, ...]
     roofs: tuple[Roof, ...]
     command: str
@@ -36,15 +35,11 @@ class Content:
 
 
 def gather(
-    plan: Plan, device: PimDevice, gpu: GpuModel, energy: PlanEnergy | None, *, command: str, values: Values | None = None,
-    tick: Callable[[str], None] = lambda name: None,
+    plan: Plan, device: PimDevice, gpu: GpuModel, weights: Placement, energy: PlanEnergy | None, *,
+    command: str, values: Values | None = None, tick: Callable[[str], None] = lambda name: None,
 ) -> Content:  # fmt: skip
     """Ask for everything that the report of ``plan`` shows; ``tick`` is called with the name of each step."""
     memory = memory_tasks(plan, device, tick=tick)
-    try:
-        weights: Placement | str = place_plan(plan, device)
-    except Infeasible as error:
-        weights = str(error)
     roofs = [gpu_roof(gpu), gpu_roof(gpu, plan.system.gpu_share) if memory else None]
     return Content(
         plan=plan, device=device, gpu=gpu, energy=energy, board=board_energy(plan, gpu), memory=memory,

@@ -19,6 +19,7 @@ from nearbank.report.html.content import Content
 from nearbank.report.html.markup import esc
 from nearbank.report.html.network import draw_network
 from nearbank.report.output import write_lines
+from nearbank.report.tables import said_of_weights
 
 __all__ = ["check_plotly", "render", "write_html"]
 
@@ -90,16 +91,9 @@ def _clocks(content: Content, numbers: str, figure: Any) -> str:
 
 def _weights(content: Content, charts: Any) -> str:
     placement = content.weights
-    if isinstance(placement, str):
-        return f"<p>No map: {esc(placement)}.</p>"
     if not placement.stretches:
         return "<p>No weights are in memory in this plan.</p>"
-    share = f"{placement.rows_used / placement.rows_there:.1%}"
-    held, once = placement.weight_bytes / 1e6, placement.once_bytes / 1e6
-    about = (
-        f"{placement.rows_used:,} of {placement.rows_there:,} rows of a bank ({share}). {held:,.2f} MB of weights stand there, "
-        f"padding included: {once:,.2f} MB, and copies of them where channels share a layer's pixels. {placement.replicas} "
-        "stretches hold weights that stand in their channel already, arranged otherwise. Loading takes "
-        f"{placement.load_us:,.1f} us, once, and is in no time above."
+    about = said_of_weights(placement)
+    return f"<p>{esc(about[0].upper() + about[1:])}</p>" + _plot(
+        "weights-plot", charts.weights_chart(content, placement)
     )
-    return f"<p>{esc(about)}</p>" + _plot("weights-plot", charts.weights_chart(content, placement))
