@@ -73,12 +73,16 @@ def test_a_dearer_launch_never_helps(nearbank, tmp_path, model):
 def test_sweeps_of_channels_and_clocks(nearbank, tmp_path, model):
     fixed = ("--mapping", "resident", "--channels", 4, "--gpu", "rtx2060")
     swept = ("--parameter", "channels", "--parameter", "gpu-clock")
-    found = document(nearbank, tmp_path / "s.json", "sensitivity", model, *swept, *fixed)
+    plot = tmp_path / "s.html"
+    found = document(nearbank, tmp_path / "s.json", "sensitivity", model, *swept, *fixed, "--plot", plot)
     rows = {name: [r for r in found["rows"] if r["parameter"] == name] for name in ("channels", "gpu_clock_mhz")}
     assert [r["value"] for r in rows["channels"]] == [4, 8, 16, 24, 32]
     gpu = [r["gpu_only_us"] for r in rows["gpu_clock_mhz"]]
     assert gpu == sorted(gpu, reverse=True)
     assert found["break_even_launch_us"] is None
+    text = plot.read_text()
+    assert "src=" not in text.split("plotly.js v")[0]
+    assert all(f'"name":"{name}"' in text for name in rows)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +19,7 @@ from nearbank.cli.options import (
     MappingOption,
     ModelArgument,
     NoCacheOption,
+    PlotOption,
     PolicyOption,
     ScopeOption,
     SumsOption,
@@ -28,7 +28,7 @@ from nearbank.cli.options import (
     grouping,
     use_cache,
 )
-from nearbank.report import comparison, documents, output
+from nearbank.report import comparison, documents, output, plots
 from nearbank.report.progress import Progress
 
 __all__ = ["compare"]
@@ -59,9 +59,7 @@ def compare(
     launch_us: LaunchOption = None,
     join_us: JoinOption = None,
     charge_sums: SumsOption = True,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", help="Write a plot to this .html file (needs the extra report).")
-    ] = None,
+    plot: PlotOption = None,
     cache: CacheOption = None,
     no_cache: NoCacheOption = False,
     json: JsonOption = None,
@@ -71,7 +69,7 @@ def compare(
     Example: nearbank compare mobilenet-v2 --device aim-gddr6 --gpu rtx2060
     """
     output.check_writable(json)
-    comparison.check_plot(plot)
+    plots.check_plot(plot)
     use_cache(cache, no_cache)
     units = [devices.device(name) for name in device or ["newton-gddr6"]]
     costs = [gpu_model(name, None) for name in gpu or ["h200"]]
@@ -83,5 +81,5 @@ def compare(
     tick.close()
     comparison.print_comparison(found)
     if plot is not None:
-        comparison.write_plot(plot, found)
+        plots.write_plot(plot, comparison.comparison_figure(found), "comparison")
     output.write_json(json, documents.compare_document(found, output.command_line()))

@@ -38,6 +38,7 @@ __all__ = [
     "ModelArgument",
     "NoCacheOption",
     "OptionOption",
+    "PlotOption",
     "PolicyOption",
     "ScopeOption",
     "SumsOption",
@@ -79,6 +80,9 @@ MappingOption = Annotated[
 ]
 ModelArgument = Annotated[
     str, typer.Argument(help="A built-in model, or an .onnx or .pt2 file.", autocompletion=complete_model)
+]
+PlotOption = Annotated[
+    Path | None, typer.Option("--plot", help="Write a plot to this .html file (needs the extra report).")
 ]
 GroupsOption = Annotated[
     str,

@@ -21,6 +21,7 @@ from nearbank.cli.options import (
     ModelArgument,
     NoCacheOption,
     OptionOption,
+    PlotOption,
     PolicyOption,
     ScopeOption,
     gpu_model,
@@ -29,7 +30,7 @@ from nearbank.cli.options import (
     use_cache,
 )
 from nearbank.errors import DeviceError, InputError, near_matches
-from nearbank.report import documents, output, sweeps
+from nearbank.report import documents, output, plots, sweeps
 from nearbank.report.progress import Progress
 
 __all__ = ["sensitivity"]
@@ -55,6 +56,7 @@ def sensitivity(
     option: OptionOption = None,
     cache: CacheOption = None,
     no_cache: NoCacheOption = False,
+    plot: PlotOption = None,
     json: JsonOption = None,
 ) -> None:
     """Plan with each parameter at several values, the others held, and find the launch cost at which PIM stops paying.
@@ -62,6 +64,7 @@ def sensitivity(
     Example: nearbank sensitivity mobilenet-v2 --gpu rtx2060 --parameter launch
     """
     output.check_writable(json)
+    plots.check_plot(plot)
     use_cache(cache, no_cache)
     wanted = parameter or list(_PARAMETERS)
     for name in wanted:
@@ -87,6 +90,9 @@ def sensitivity(
     limit = plan.break_even(planner) if "launch" in wanted else None
     tick.close()
     sweeps.print_sweeps(planner().system, found, limit, asked="launch" in wanted)
+    if plot is not None:
+        about = f"{network.name}, batch {network.batch}: {unit.name} + {cost.name}, policy {policy}, scope {scope}"
+        plots.write_plot(plot, sweeps.sweeps_figure(about, found), "sensitivity")
     output.write_json(json, documents.sweep_document(unit, cost, found, limit))
 
 

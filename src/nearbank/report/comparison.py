@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import import_module, util
-from pathlib import Path
 from typing import Any
 
-from nearbank.errors import InputError
 from nearbank.plan import Comparison
-from nearbank.report.output import check_writable, write_lines
+from nearbank.report.plots import plotly_graphs
 from nearbank.report.tables import console, table
 
-__all__ = ["check_plot", "print_comparison", "write_plot"]
+__all__ = ["comparison_figure", "print_comparison"]
 
 # Colour and pattern of each bar, so that it reads in black and white.
 _BARS = (
@@ -49,32 +46,9 @@ def _uj(value: float | None) -> str:
     return "" if value is None else f"{value:.0f}"
 
 
-def check_plot(path: Path | None) -> None:
-    """InputError unless the plot can be made and written."""
-    if path is None:
-        return
-    if path.suffix != ".html":
-        raise InputError("--plot", value=str(path), bound="an .html file")
-    if util.find_spec("plotly") is None:
-        raise InputError("a plot needs plotly", bound='installed: pip install "nearbank[report]"')
-    check_writable(path)
-
-
-def write_plot(path: Path, found: Comparison) -> None:
-    """Bars of microseconds, a group a system, in one HTML file that needs no network.
-
-    Raises:
-        InputError: plotly is not there, or the file cannot be written.
-    """
-    check_plot(path)
-    page = _figure(found).to_html(
-        include_plotlyjs=True, full_html=True, div_id="comparison", config={"displaylogo": False}
-    )
-    write_lines(path, [page, "\n"])
-
-
-def _figure(found: Comparison) -> Any:
-    go = import_module("plotly.graph_objects")
+def comparison_figure(found: Comparison) -> Any:
+    """Bars of microseconds, a group a system."""
+    go = plotly_graphs()
     names = [f"{row.device}<br>{row.gpu}" for row in found.rows]
     bars = [
         go.Bar(
