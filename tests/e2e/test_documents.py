@@ -219,7 +219,9 @@ def test_segments_are_timed_beside_the_model(nearbank, tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules["nearbank.cli.run"], "TorchBench", Bench)
     monkeypatch.setattr(
         runtime, "measure_gpu",
-        lambda plan, unit, timer: measure(plan, unit, timer, runtime.TorchHost(plan.graph, "cpu", "float16")),
+        lambda plan, unit, timer, **options: measure(
+            plan, unit, timer, runtime.TorchHost(plan.graph, "cpu", "float16"), **options | {"compiler": "aot_eager"}
+        ),
     )  # fmt: skip
     model = network(tmp_path / "m.onnx", channels=(8, 40, 24), size=6)
     arguments = ("run", model, "--policy", "gpu-only", "--host", "torch", "--measure")
@@ -230,6 +232,7 @@ def test_segments_are_timed_beside_the_model(nearbank, tmp_path, monkeypatch):
             "tasks": ["conv0", "conv1"],
             "modelled_us": document["totals"]["planned_us"],
             "measured_us": 14.0,
+            "fused_us": 7.0,
         }
     ]
     out = nearbank(*arguments).out

@@ -100,7 +100,9 @@ def run(
     made.print()
     document = made.document()
     if timer is not None:
-        segments = runtime.measure_gpu(made.plan, made.device, timer)
+        tick = Progress(f"measuring {model}")
+        segments = runtime.measure_gpu(made.plan, made.device, timer, compiler="inductor", tick=tick)
+        tick.close()
         tables.print_segments(segments)
         document["gpu_segments"] = documents.segments_document(segments)
     output.write_json(json, document)

@@ -90,7 +90,13 @@ def plan_document(
 def segments_document(segments: Sequence[SegmentTime]) -> list[dict[str, Any]]:
     """Of `nearbank run --measure`: runs of GPU tasks, modelled and measured."""
     return [
-        {"name": s.name, "tasks": list(s.tasks), "modelled_us": s.modelled_us, "measured_us": s.measured_us}
+        {
+            "name": s.name,
+            "tasks": list(s.tasks),
+            "modelled_us": s.modelled_us,
+            "measured_us": s.measured_us,
+            "fused_us": s.fused_us,
+        }
         for s in segments
     ]
 

@@ -176,17 +176,23 @@ def _print_plan_energy(energy: PlanEnergy, board: BoardEnergy | None, device: Pi
 
 
 def print_segments(segments: Sequence[SegmentTime]) -> None:
-    """The GPU's part of a plan: modelled, and measured on this machine."""
-    rows = table("GPU segment from", "tasks", "modelled us", "measured us", "ratio", left=("GPU segment from",))
+    """The GPU's part of a plan: modelled, and measured on this machine, node by node and as torch's compiler fuses it."""
+    rows = table(
+        "GPU segment from", "tasks", "modelled us", "node by node us", "ratio", "fused us", "ratio ", left=("GPU segment from",)
+    )  # fmt: skip
 
-    def row(name: str, tasks: int, modelled: float, measured: float) -> None:
-        ratio = f"{measured / modelled:.2f}" if modelled else ""
-        rows.add_row(name, str(tasks), f"{modelled:.2f}", f"{measured:.2f}", ratio)
+    def row(name: str, tasks: int, modelled: float, measured: float, fused: float | None) -> None:
+        cells = [f"{modelled:.2f}"]
+        for us in (measured, fused):
+            cells += ["", ""] if us is None else [f"{us:.2f}", f"{us / modelled:.2f}" if modelled else ""]
+        rows.add_row(name, str(tasks), *cells)
 
     for s in segments:
-        row(s.name, len(s.tasks), s.modelled_us, s.measured_us)
+        row(s.name, len(s.tasks), s.modelled_us, s.measured_us, s.fused_us)
+    known = [s.fused_us for s in segments if s.fused_us is not None]
+    fused = sum(known) if len(known) == len(segments) else None
     total = (sum(len(s.tasks) for s in segments), sum(s.modelled_us for s in segments))
-    row("all", *total, sum(s.measured_us for s in segments))
+    row("all", *total, sum(s.measured_us for s in segments), fused)
     console().print(rows)
 
 

@@ -1,9 +1,9 @@
 """The GPU's part of a plan, run for real and timed beside the model: segment by segment, half precision, channels last.
 
 A segment is a run of GPU tasks that follow each other without waiting for the memory: it ends where the GPU would be idle, or
-where the next task needs what the memory makes. Its calls are torch's, one for each node, so activations and biases that the model
-takes as fused into the kernel before them may be kernels of their own here: measured times are those of torch, the modelled ones of
-the profile's engine.
+where the next task needs what the memory makes. It is timed twice. Called node by node, biases and activations that the model takes
+as fused into the kernel before them are kernels of their own; `fuse` lets torch's compiler make of the segment what it can, which
+is nearer to what the profile's sums stand for: an engine that fuses.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from nearbank.graph import Gather
 from nearbank.pim import compile_product
 from nearbank.plan import Kernel, Part, Plan, Task, kernels, product_of
 from nearbank.plan.measure import TorchBench
+from nearbank.runtime.fused import Call, fuse
 from nearbank.runtime.regions import read_by, row_pads, take
 from nearbank.runtime.torch_host import TorchHost
 
 __all__ = ["SegmentTime", "Timer", "gpu_segments", "measure_gpu"]
 
-Call = Callable[[], object]
 _CLOSE = 1e-6
 
 
@@ -39,12 +39,14 @@ class Timer(Protocol):
 
 @dataclass(frozen=True)
 class SegmentTime:
-    """One segment: ``name`` of its first task, its ``tasks``, their sum in the plan, and the median of what they took."""
+    """One segment: ``name`` of its first task, its ``tasks``, their sum in the plan, and the median of what they took: node by
+    node, and fused, None if that was not asked for."""
 
     name: str
     tasks: tuple[str, ...]
     modelled_us: float
     measured_us: float
+    fused_us: float | None = None
 
 
 def gpu_segments(plan: Plan) -> tuple[tuple[Task, ...], ...]:
@@ -60,7 +62,13 @@ def gpu_segments(plan: Plan) -> tuple[tuple[Task, ...], ...]:
 
 
 def measure_gpu(
-    plan: Plan, device: PimDevice, timer: Timer | None = None, host: TorchHost | None = None
+    plan: Plan,
+    device: PimDevice,
+    timer: Timer | None = None,
+    host: TorchHost | None = None,
+    *,
+    compiler: str | None = None,
+    tick: Callable[[str], None] = lambda name: None,
 ) -> tuple[SegmentTime, ...]:
     """Time every segment of ``plan`` that has anything to compute.
 
@@ -69,9 +77,11 @@ def measure_gpu(
         device: the memory, which says how many partial sums a task of role "sum" adds.
         timer: on the host's device; that of `nearbank.plan.measure`, with CUDA graphs, if None.
         host: torch in half precision on a CUDA GPU if None.
+        compiler: backend of torch.compile for the fused times, as "inductor"; None for none.
+        tick: called with the name of each segment, for progress.
 
     Raises:
-        InputError: no torch, or no CUDA GPU.
+        InputError: no torch, or no CUDA GPU, or torch's compiler fails.
         ModelError: an operator that the torch host has not.
     """
     timer = TorchBench().calls_us if timer is None else timer
@@ -80,8 +90,10 @@ def measure_gpu(
     for tasks in gpu_segments(plan):
         calls = runner.segment(tasks)
         if calls:
-            modelled = sum(task.us for task in tasks)
-            out.append(SegmentTime(tasks[0].name, tuple(task.name for task in tasks), modelled, timer(calls)))
+            tick(tasks[0].name)
+            modelled, measured = sum(task.us for task in tasks), timer(calls)
+            fused = None if compiler is None else timer([fuse(runner.host.torch, calls, compiler)])
+            out.append(SegmentTime(tasks[0].name, tuple(task.name for task in tasks), modelled, measured, fused))
     return tuple(out)
 
 
@@ -112,11 +124,12 @@ class _Calls:
         there = {t: self._value(t) for t in read_by(kernel.nodes)}
         pads = row_pads(self.plan.graph, kernel, part, kernel.nodes)
 
-        def call() -> None:
+        def call() -> object:
             inputs = {t: take(kernel, part, t, made.get(t, value)) for t, value in there.items()}
             found = self.host.compute(kernel.nodes, inputs, pads)
             if part.axis == "whole":
                 made.update(found)
+            return {name: found[name] for name in kernel.nodes[-1].outputs}
 
         return call
 

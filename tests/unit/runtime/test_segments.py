@@ -155,6 +155,27 @@ def test_within_a_segment_each_reads_what_the_one_before_wrote():
     assert inputs[5]["r0"] is outputs[4]["r0"]  # of the same replay
 
 
+def test_fused_calls_make_the_same():
+    plan = plan_of(network(), DEVICE, {"c1": (("gpu", Part()),), "c2": (("pim", Part()),)})
+    host = TorchHost(plan.graph, "cpu")
+    made = []
+
+    def timer(calls) -> float:
+        made.append([call() for call in calls])
+        return 1.0
+
+    found = measure_gpu(plan, DEVICE, timer, host, compiler="aot_eager")
+    assert [s.fused_us for s in found] == [1.0, 1.0]
+    for plain, (fused,) in zip(made[::2], made[1::2], strict=True):
+        assert len(plain) == len(fused) > 0
+        for one, two in zip(plain, fused, strict=True):
+            assert set(one) == set(two)
+            for name, value in one.items():
+                assert host.torch.allclose(value, two[name], rtol=1e-5, atol=1e-5)
+    with pytest.raises(InputError, match="torch's compiler nothing fails"):
+        measure_gpu(plan, DEVICE, timer, host, compiler="nothing")
+
+
 def test_without_a_gpu():
     plan = plan_of(network(), DEVICE, {})
     import torch
