@@ -15,6 +15,7 @@ from nearbank.cli.options import (
     ChannelsOption,
     ClockOption,
     DeviceOption,
+    EpilogueOption,
     GpuOption,
     GroupsOption,
     HtmlOption,
@@ -27,7 +28,6 @@ from nearbank.cli.options import (
     OptionOption,
     PolicyOption,
     ScopeOption,
-    SumsOption,
     TraceOption,
     check_level,
     command_line,
@@ -62,7 +62,7 @@ def run(
     mapping: MappingOption = "search",
     launch_us: LaunchOption = None,
     join_us: JoinOption = None,
-    charge_sums: SumsOption = True,
+    charge_epilogue: EpilogueOption = True,
     host: Annotated[
         str, typer.Option("--host", help="What runs the GPU's part of the values: onnx, or torch.")
     ] = "onnx",
@@ -100,7 +100,7 @@ def run(
     tick = Progress(f"planning {model}")
     made = plan.make_plan(
         network, unit, cost, policy=policy, scope=scope, channels=channels, launch_us=launch_us, join_us=join_us,
-        charge_sums=charge_sums, mapping=mapping, tick=tick,
+        charge_epilogue=charge_epilogue, mapping=mapping, tick=tick,
     )  # fmt: skip
     tick.close()
     spent = plan.plan_energy(made, unit) if unit.energy else None
