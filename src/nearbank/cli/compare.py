@@ -12,6 +12,7 @@ from nearbank.cli.options import (
     BatchOption,
     CacheOption,
     ChannelsOption,
+    EpilogueOption,
     GroupsOption,
     JoinOption,
     JsonOption,
@@ -22,7 +23,6 @@ from nearbank.cli.options import (
     PlotOption,
     PolicyOption,
     ScopeOption,
-    SumsOption,
     check_batch,
     gpu_model,
     grouping,
@@ -58,7 +58,7 @@ def compare(
     mapping: MappingOption = "search",
     launch_us: LaunchOption = None,
     join_us: JoinOption = None,
-    charge_sums: SumsOption = True,
+    charge_epilogue: EpilogueOption = True,
     plot: PlotOption = None,
     cache: CacheOption = None,
     no_cache: NoCacheOption = False,
@@ -76,7 +76,7 @@ def compare(
     tick = Progress(f"planning {model}")
     found = api.compare(
         model, units, costs, batch=check_batch(batch), groups=grouping(groups), tick=tick, policy=policy, scope=scope,
-        channels=channels, mapping=mapping, launch_us=launch_us, join_us=join_us, charge_sums=charge_sums,
+        channels=channels, mapping=mapping, launch_us=launch_us, join_us=join_us, charge_epilogue=charge_epilogue,
     )  # fmt: skip
     tick.close()
     comparison.print_comparison(found)
