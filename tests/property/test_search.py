@@ -11,6 +11,10 @@ from hypothesis import strategies as st
 from nearbank.devices import PimDevice, device
 from nearbank.pim import Product, bound, compile_product
 from nearbank.pim.search import search
+from nearbank.pim.streams.choice import cut, shares
+from nearbank.pim.streams.search import _even
+from nearbank.pim.streams.skip import merge
+from nearbank.pim.streams.work import lay_out
 from nearbank.sim import time_program
 
 
@@ -32,6 +36,27 @@ def test_the_largest(name: str, shape: tuple[int, int, int, int]) -> None:
     unit = device(name)
     many = replace(unit, organization=replace(unit.organization, channels=64))
     check(many, Product(*shape[:3]), shape[3])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    name=st.sampled_from(["newton-gddr6", "newton-gddr6-pimflow"]), pixels=st.integers(1, 300),
+    inputs=st.integers(1, 1500), outputs=st.integers(1, 400), number=st.integers(0, 40), less=st.integers(0, 3000),
+)  # fmt: skip
+def test_what_is_given_up_early_could_not_be_faster(
+    name: str, pixels: int, inputs: int, outputs: int, number: int, less: int
+) -> None:
+    unit, product = device(name), Product(pixels, inputs, outputs)
+    choices = sorted(choice for _, choice in _even(unit, product, 16))
+    choice = choices[number % len(choices)]
+    chunks = product.chunks(unit)
+    pieces = cut(chunks, choice.pieces)
+    dealt = shares(product, chunks, product.groups(unit), 16, choice.across, choice.pieces)
+    work = lay_out(unit, pieces, dealt[number % len(dealt)], choice.tile)
+    whole = merge(unit, product, work, choice.reads)
+    assert whole is not None
+    assert merge(unit, product, work, choice.reads, whole.clocks + 1) == whole
+    assert merge(unit, product, work, choice.reads, whole.clocks - less) is None
 
 
 def check(unit: PimDevice, product: Product, channels: int) -> None:

@@ -3,6 +3,7 @@
 from nearbank.pim.bound import Bound, bound
 from nearbank.pim.compile import MAPPINGS, LayerTiming, compile_product, time_product
 from nearbank.pim.epilogue import EpilogueChoice, bias_in_memory, choose_epilogue
+from nearbank.pim.pause import uncollected
 from nearbank.pim.product import NO_EPILOGUE, Compiled, Epilogue, Packed, Product, Tile
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "choose_epilogue",
     "compile_product",
     "time_product",
+    "uncollected",
 ]

@@ -13,6 +13,7 @@ from nearbank.pim.blocks import compile_blocks
 from nearbank.pim.bound import Bound, bound
 from nearbank.pim.cache import kept
 from nearbank.pim.modal import host, search_modal, serial
+from nearbank.pim.pause import uncollected
 from nearbank.pim.product import NO_EPILOGUE, Compiled, Epilogue, Product, ceil_div
 from nearbank.pim.resident import resident
 from nearbank.pim.search import search
@@ -62,6 +63,7 @@ class LayerTiming(Tabular):
 
 
 @lru_cache(maxsize=512)
+@uncollected()
 def compile_product(
     device: PimDevice, product: Product, channels: int, mapping: str, epilogue: Epilogue = NO_EPILOGUE
 ) -> Compiled:

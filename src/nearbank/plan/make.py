@@ -8,7 +8,7 @@ from dataclasses import replace
 from nearbank.devices import PimDevice
 from nearbank.errors import InputError, near_matches
 from nearbank.graph import Graph
-from nearbank.pim import MAPPINGS
+from nearbank.pim import MAPPINGS, uncollected
 from nearbank.plan.assembly import GPU, Decision, dispatch, drafts, span
 from nearbank.plan.choose import Rules, choose, options
 from nearbank.plan.costs import Costs
@@ -34,6 +34,7 @@ _EVERYTHING = Rules(split=True, chains=True, improve=True)
 _MAPPED = ("newton+", "newton++")
 
 
+@uncollected()
 def make_plan(
     graph: Graph, device: PimDevice, gpu: GpuModel, *, policy: str = "auto", scope: str = "model", channels: int = 16,
     launch_us: float | None = None, join_us: float | None = None, charge_sums: bool = True, mapping: str = "search",

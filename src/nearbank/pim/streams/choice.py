@@ -109,8 +109,8 @@ def streamed(device: PimDevice, product: Product, channels: int, choice: Choice)
         assert merged is not None
         entries: tuple[Entry | Repeat, ...] = merged.entries
         if len(works) > 1:
-            pixels = works[1].loads[0].pixel - works[0].loads[0].pixel
-            entries = repeated("c", 1, entries, partial(_moved, gaps(device).read, pixels, groups)).body
+            pixels, further = _apart(*(_corner(dealt[channel]) for channel in members[:2]))
+            entries = repeated("c", 1, entries, partial(_moved, gaps(device).read, pixels, further, groups)).body
         sections.append(Section(members, nodes(entries, operands(device, works[0]))))
     spans = tuple((first, last - first) for first, last in pieces)
     program = Program(device.name, tuple(sorted(sections, key=lambda s: s.channels)))
@@ -118,17 +118,18 @@ def streamed(device: PimDevice, product: Product, channels: int, choice: Choice)
 
 
 def _alike(dealt: tuple[Share, ...]) -> list[tuple[int, ...]]:
-    """Channels whose shares differ by the same number of pixels from each to the next, and in nothing else."""
+    """Channels whose shares differ by the same numbers of pixels and of groups from each to the next, and in nothing else."""
     found: dict[object, list[int]] = {}
     out: list[tuple[int, ...]] = []
-    base = [min(item.pixel for item in share) for share in dealt]
+    base = [_corner(share) for share in dealt]
     for channel, share in enumerate(dealt):
-        key = tuple((i.piece, i.group, i.pixel - base[channel], i.pixels) for i in share)
+        pixel, group = base[channel]
+        key = tuple((i.piece, i.group - group, i.pixel - pixel, i.pixels) for i in share)
         found.setdefault(key, []).append(channel)
     for members in found.values():
         run = members[:1]
         for channel in members[1:]:
-            if len(run) > 1 and base[channel] - base[run[-1]] != base[run[1]] - base[run[0]]:
+            if len(run) > 1 and _apart(base[run[-1]], base[channel]) != _apart(base[run[0]], base[run[1]]):
                 out.append(tuple(run))
                 run = []
             run.append(channel)
@@ -136,8 +137,17 @@ def _alike(dealt: tuple[Share, ...]) -> list[tuple[int, ...]]:
     return out
 
 
-def _moved(read: str, pixels: int, groups: int, entry: Entry) -> tuple[int, ...]:
-    """By how much a command's operands grow for a channel whose share is ``pixels`` further."""
+def _corner(share: Share) -> tuple[int, int]:
+    """The first pixel and the first group."""
+    return min(item.pixel for item in share), min(item.group for item in share)
+
+
+def _apart(a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:
+    return b[0] - a[0], b[1] - a[1]
+
+
+def _moved(read: str, pixels: int, further: int, groups: int, entry: Entry) -> tuple[int, ...]:
+    """By how much a command's operands grow for a channel whose share is ``pixels`` pixels and ``further`` groups further."""
     if entry.owner < 0:
         return (0, pixels * entry.pixel[1])
-    return (0, pixels * groups) if entry.command == read else (0,) * len(entry.args)
+    return (0, pixels * groups + further) if entry.command == read else (0,) * len(entry.args)

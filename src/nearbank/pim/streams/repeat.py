@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from nearbank.program import Affine, Loop, Node, Op
 
@@ -15,8 +16,7 @@ _WIDEST = 3
 Terms = tuple[tuple[str, tuple[int, ...]], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """``run`` commands, each operand that is counted (`grows`) one more than in the one before. ``pixel``: by how much each
     operand grows from one pixel to the next; ``owner``: the visit it belongs to, or -1 - load; ``terms``: loop variables around
     it, with the growth of each operand a trip."""

@@ -43,7 +43,8 @@ def ranked(device: PimDevice, product: Product, channels: int) -> list[tuple[int
     for number, (count, choice) in enumerate(counted[:_MERGED]):
         if count == inf or (number >= _FEWEST and count * _WORTH > best):
             break
-        clocks = _clocks(device, product, channels, choice, best + best // 64)
+        # One as fast may still come first among equals; a slower one never wins.
+        clocks = _clocks(device, product, channels, choice, best + 1)
         if clocks is not None:
             best = min(best, clocks)
             out.append((_refreshed(device, clocks), choice))

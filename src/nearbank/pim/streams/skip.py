@@ -10,6 +10,7 @@ from nearbank.pim.product import Product
 from nearbank.pim.streams.alike import comes_again
 from nearbank.pim.streams.merge import NEVER, Merger
 from nearbank.pim.streams.repeat import Entry, Operands, Repeat, repeated
+from nearbank.pim.streams.rest import Rest
 from nearbank.pim.streams.work import Work
 
 __all__ = ["Merged", "merge", "operands"]
@@ -39,14 +40,16 @@ class _Mark:
 
 
 def merge(device: PimDevice, product: Product, work: Work, reads: int, limit: int = NEVER) -> Merged | None:
-    """A channel's commands with bursts of fills every ``reads`` reads; None as soon as they take ``limit`` clocks."""
+    """A channel's commands with bursts of fills every ``reads`` reads; None as soon as they must take ``limit`` clocks."""
     merger = _Skipper(device, product, work, reads)
+    rest = Rest(merger.gap, work, merger.latches) if limit < NEVER else None
     while not merger.done:
-        if merger.now + merger.skipped >= limit:
-            return None
         if merger.step() and merger.visit < len(work.visits):
             merger.look()
-    return Merged(tuple(merger.entries), merger.now + merger.skipped)
+            if rest and merger.now + merger.skipped + rest.clocks(merger.visit, merger.pixel, merger.load) >= limit:
+                return None
+    clocks = merger.now + merger.skipped
+    return Merged(tuple(merger.entries), clocks) if clocks < limit else None
 
 
 def operands(device: PimDevice, work: Work) -> dict[str, Operands]:
