@@ -14,6 +14,7 @@ from nearbank.devices import PimDevice
 from nearbank.errors import Infeasible
 from nearbank.graph import Graph, Groups, MatMul, Node
 from nearbank.graph.gather import Gather
+from nearbank.pim import Epilogue
 from nearbank.plan import WHOLE, Costs, Kernel, MemoryCost, Part, Plan, System, Window, kernels
 from nearbank.plan.assembly import Decision, dispatch, drafts
 
@@ -46,6 +47,8 @@ class HandCosts:
     launch_us: float = 0.0
     join_us: float = 0.0
     sums: Mapping[str, float] = field(default_factory=dict)
+    finishes: Mapping[str, float] = field(default_factory=dict)
+    insides: Mapping[str, float] = field(default_factory=dict)
     opening_us: float = 0.0
     device: PimDevice = field(default_factory=lambda: nb.device("newton-gddr6"))
 
@@ -74,6 +77,13 @@ class HandCosts:
 
     rough = memory
 
+    def finish_us(self, kernel: Kernel, part: Part = WHOLE) -> float:
+        return self.finishes.get(kernel.name, 0.0)
+
+    def inside(self, kernel: Kernel, part: Part = WHOLE) -> MemoryCost | None:
+        us = self.insides.get(kernel.name)
+        return None if us is None else MemoryCost(us, round(us), 0, 1, 0.0, "hand", Epilogue(function="relu"))
+
 
 def table(gpu: Mapping[str, float], pim: Mapping[str, float], **costs: Any) -> HandCosts:
     """Costs of whole kernels."""
@@ -82,10 +92,12 @@ def table(gpu: Mapping[str, float], pim: Mapping[str, float], **costs: Any) -> H
 
 def plan_of(
     graph: Graph, device: PimDevice, decision: Decision, *, gpu: str = "h200", channels: int = 2, mapping: str = "resident",
-    launch_us: float = 1.28, join_us: float = 1.28, charge_sums: bool = True,
+    launch_us: float = 1.28, join_us: float = 1.28, charge_epilogue: bool = True,
 ) -> Plan:  # fmt: skip
     """The plan that carries out a decision as it stands; kernels that it does not name are whole on the GPU."""
-    system = System(device.name, gpu, channels, device.organization.channels, mapping, launch_us, join_us, charge_sums)
+    system = System(
+        device.name, gpu, channels, device.organization.channels, mapping, launch_us, join_us, charge_epilogue
+    )
     costs, everything = Costs(device, nb.gpu(gpu), system), kernels(graph)
     whole = {k.name: decision.get(k.name, (("gpu", WHOLE),)) for k in everything}
     tasks = dispatch(drafts(everything, whole, costs), join_us)

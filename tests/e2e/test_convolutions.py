@@ -244,7 +244,7 @@ def test_policy_best_weighs_convolutions(tmp_path: Path) -> None:
     memory, gpu = nb.device("newton-gddr6"), nb.gpu("h200")
     for shape, launch in (((1, 64, 3, 3), 0.0), ((1, 64, 30, 30), None)):
         graph = nb.load(convolution(tmp_path / "m.onnx", shape=shape, out_channels=32))
-        plan = nb.make_plan(graph, memory, gpu, policy="best", launch_us=launch, join_us=launch, charge_sums=False)
+        plan = nb.make_plan(graph, memory, gpu, policy="best", launch_us=launch, join_us=launch, charge_epilogue=False)
         (layer,) = plan.layers
         costs = plan.system.launch_us + plan.system.join_us
         assert layer.target == ("pim" if layer.pim_us + costs < layer.gpu_us else "gpu")

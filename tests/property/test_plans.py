@@ -199,7 +199,7 @@ def test_auto_is_never_slower_than_any_policy(graph: Graph, launch: float, join:
             mapping="resident",
             launch_us=launch,
             join_us=join,
-            charge_sums=sums,
+            charge_epilogue=sums,
         )
         for policy in POLICIES
     }

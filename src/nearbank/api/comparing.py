@@ -26,7 +26,7 @@ def compare(
         batch: images at a time.
         groups: which convolutions with groups count as products, one of `nearbank.graph.GROUPS`.
         tick: called with the name of each system, for progress.
-        options: policy, scope, channels, launch_us, join_us, charge_sums and mapping, as `nearbank.make_plan` has them.
+        options: policy, scope, channels, launch_us, join_us, charge_epilogue and mapping, as `nearbank.make_plan` has them.
 
     Raises:
         InputError: no memory or no GPU. NearbankError: what cannot be read, is unknown or out of range.

@@ -69,7 +69,7 @@ def run(
         host: what computes the GPU's part of the values: "onnx" or "torch", or a host of one's own.
         progress: called when planning and when running begins.
         command: the command line that this answers, for the report's provenance.
-        options: policy, scope, channels, launch_us, join_us, charge_sums and mapping, as `nearbank.make_plan` has them.
+        options: policy, scope, channels, launch_us, join_us, charge_epilogue and mapping, as `nearbank.make_plan` has them.
 
     Raises:
         NearbankError: what cannot be read, is unknown or out of range.

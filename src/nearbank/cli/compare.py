@@ -13,6 +13,7 @@ from nearbank.cli.options import (
     BatchOption,
     CacheOption,
     ChannelsOption,
+    EpilogueOption,
     GroupsOption,
     JoinOption,
     JsonOption,
@@ -22,7 +23,6 @@ from nearbank.cli.options import (
     NoCacheOption,
     PolicyOption,
     ScopeOption,
-    SumsOption,
     check_batch,
     gpu_model,
     grouping,
@@ -58,7 +58,7 @@ def compare(
     mapping: MappingOption = "search",
     launch_us: LaunchOption = None,
     join_us: JoinOption = None,
-    charge_sums: SumsOption = True,
+    charge_epilogue: EpilogueOption = True,
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Write a plot to this .html file (needs the extra report).")
     ] = None,
@@ -78,7 +78,7 @@ def compare(
     tick = Progress(f"planning {model}")
     found = api.compare(
         model, units, costs, batch=check_batch(batch), groups=grouping(groups), tick=tick, policy=policy, scope=scope,
-        channels=channels, mapping=mapping, launch_us=launch_us, join_us=join_us, charge_sums=charge_sums,
+        channels=channels, mapping=mapping, launch_us=launch_us, join_us=join_us, charge_epilogue=charge_epilogue,
     )  # fmt: skip
     tick.close()
     comparison.print_comparison(found)

@@ -14,6 +14,7 @@ from nearbank.cli.options import (
     ChannelsOption,
     ClockOption,
     DeviceOption,
+    EpilogueOption,
     GpuOption,
     GroupsOption,
     JoinOption,
@@ -25,7 +26,6 @@ from nearbank.cli.options import (
     OptionOption,
     PolicyOption,
     ScopeOption,
-    SumsOption,
     gpu_model,
     load_model,
     options,
@@ -53,7 +53,7 @@ def explain(
     mapping: MappingOption = "search",
     launch_us: LaunchOption = None,
     join_us: JoinOption = None,
-    charge_sums: SumsOption = True,
+    charge_epilogue: EpilogueOption = True,
     option: OptionOption = None,
     cache: CacheOption = None,
     no_cache: NoCacheOption = False,
@@ -70,7 +70,7 @@ def explain(
     tick = Progress(f"planning {model}")
     made = plan.make_plan(
         network, unit, cost, policy=policy, scope=scope, channels=channels, launch_us=launch_us, join_us=join_us,
-        charge_sums=charge_sums, mapping=mapping, tick=tick,
+        charge_epilogue=charge_epilogue, mapping=mapping, tick=tick,
     )  # fmt: skip
     found = plan.explain(made, unit, cost, layer)
     tick.close()

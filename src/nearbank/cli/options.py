@@ -27,6 +27,7 @@ __all__ = [
     "ChannelsOption",
     "ClockOption",
     "DeviceOption",
+    "EpilogueOption",
     "GpuOption",
     "GroupsOption",
     "HtmlOption",
@@ -40,7 +41,6 @@ __all__ = [
     "OptionOption",
     "PolicyOption",
     "ScopeOption",
-    "SumsOption",
     "TraceOption",
     "check_batch",
     "check_level",
@@ -110,8 +110,12 @@ JoinOption = Annotated[
     float | None,
     typer.Option("--join-us", help="Microseconds until the GPU sees a task's result [default: as --launch-us]."),
 ]
-SumsOption = Annotated[
-    bool, typer.Option("--charge-sums/--free-sums", help="Whether adding partial sums takes a GPU kernel.")
+EpilogueOption = Annotated[
+    bool,
+    typer.Option(
+        "--charge-epilogue/--free-epilogue",
+        help="Whether it takes a GPU kernel to add partial sums, and to finish (bias, activation) what memory reads next.",
+    ),
 ]
 HtmlOption = Annotated[
     Path | None, typer.Option("--html", help="Write a report with plots to this file (extra: report).")

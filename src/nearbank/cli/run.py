@@ -13,6 +13,7 @@ from nearbank.cli.options import (
     ChannelsOption,
     ClockOption,
     DeviceOption,
+    EpilogueOption,
     GpuOption,
     GroupsOption,
     HtmlOption,
@@ -26,7 +27,6 @@ from nearbank.cli.options import (
     OptionOption,
     PolicyOption,
     ScopeOption,
-    SumsOption,
     TraceOption,
     check_batch,
     check_level,
@@ -59,7 +59,7 @@ def run(
     mapping: MappingOption = "search",
     launch_us: LaunchOption = None,
     join_us: JoinOption = None,
-    charge_sums: SumsOption = True,
+    charge_epilogue: EpilogueOption = True,
     host: Annotated[
         str, typer.Option("--host", help="What runs the GPU's part of the values: onnx, or torch.")
     ] = "onnx",
@@ -94,7 +94,7 @@ def run(
     made = api.run(
         model, devices.device(device, options(option)), gpu_model(gpu, gpu_clock_mhz), image=image, values=not no_values,
         batch=check_batch(batch), groups=grouping(groups), host=host, policy=policy, scope=scope, channels=channels,
-        launch_us=launch_us, join_us=join_us, charge_sums=charge_sums, mapping=mapping, progress=Progress,
+        launch_us=launch_us, join_us=join_us, charge_epilogue=charge_epilogue, mapping=mapping, progress=Progress,
         command=output.command_line(),
     )  # fmt: skip
     made.print()

@@ -30,7 +30,7 @@ class Options(PlanOptions, total=False):
 
 _DEFAULTS: Mapping[str, Any] = Options(
     device="newton-gddr6", gpu="h200", policy="auto", scope="model", channels=16, mapping="search", launch_us=None,
-    join_us=None, charge_sums=True, groups="gpu", check=False,
+    join_us=None, charge_epilogue=True, groups="gpu", check=False,
 )  # fmt: skip
 _PATH = (str, os.PathLike)
 _TYPES: Mapping[str, tuple[str, tuple[type, ...]]] = {
@@ -42,7 +42,7 @@ _TYPES: Mapping[str, tuple[str, tuple[type, ...]]] = {
     "mapping": ("a string", (str,)),
     "launch_us": ("a number or None", (int, float, type(None))),
     "join_us": ("a number or None", (int, float, type(None))),
-    "charge_sums": ("True or False", (bool,)),
+    "charge_epilogue": ("True or False", (bool,)),
     "groups": ("a string", (str,)),
     "check": ("True or False", (bool,)),
 }
@@ -60,7 +60,7 @@ class Settings:
     mapping: str
     launch_us: float | None
     join_us: float | None
-    charge_sums: bool
+    charge_epilogue: bool
     groups: Groups
     check: bool
 
@@ -81,7 +81,7 @@ class Settings:
         """The plan of ``graph`` on this system."""
         return make_plan(
             graph, self.device, self.gpu, policy=self.policy, scope=self.scope, channels=self.channels,
-            launch_us=self.launch_us, join_us=self.join_us, charge_sums=self.charge_sums, mapping=self.mapping, tick=tick,
+            launch_us=self.launch_us, join_us=self.join_us, charge_epilogue=self.charge_epilogue, mapping=self.mapping, tick=tick,
         )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ class PlanOptions(TypedDict, total=False):
     channels: int
     launch_us: float | None
     join_us: float | None
-    charge_sums: bool
+    charge_epilogue: bool
     mapping: str
 
 
@@ -57,7 +57,7 @@ def plan_model(
         gpu: the GPU, by name, by the path of its profile, or itself.
         batch: images at a time.
         groups: which convolutions with groups count as products, one of `nearbank.graph.GROUPS`.
-        options: policy, scope, channels, launch_us, join_us, charge_sums and mapping, as `nearbank.make_plan` has them.
+        options: policy, scope, channels, launch_us, join_us, charge_epilogue and mapping, as `nearbank.make_plan` has them.
 
     Raises:
         NearbankError: what cannot be read, is unknown or out of range.

@@ -13,6 +13,7 @@ from nearbank.plan.types import Part, Plan, Task
 __all__ = ["check_plan"]
 
 _CLOSE = 1e-6
+_RENAMING = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"}
 
 
 def check_plan(plan: Plan) -> None:
@@ -22,7 +23,8 @@ def check_plan(plan: Plan) -> None:
         PlanError: a task has no time, or is in memory without a product; a resource has two tasks at once;
             a task starts before one it needs is over (and, from memory to GPU, joined); a
             task reads what no task that it needs, directly or through others, has made; a kernel's output is not made, or a part of
-            a divided kernel is made twice.
+            a divided kernel is made twice, or finished twice; a task in memory reads what memory made and nothing has finished,
+            where that is charged.
     """
     by_name = {task.name: task for task in plan.tasks}
     if len(by_name) < len(plan.tasks):
@@ -44,7 +46,9 @@ def check_plan(plan: Plan) -> None:
         if task.role == "work":
             _check_reads(everything[task.kernel], task, makers, done, before[task.name])
         else:
-            _check_sum(task, done[task.kernel])
+            _check_behind(task, everything[task.kernel], done[task.kernel])
+        if task.resource == "pim" and plan.system.charge_epilogue:
+            _check_finished(task, everything, makers, done)
 
 
 def _check_task(task: Task, kernel: Kernel | None) -> None:
@@ -57,16 +61,47 @@ def _check_task(task: Task, kernel: Kernel | None) -> None:
     if task.part.axis != "whole" and task.part.size < 1:
         raise PlanError("an empty part", where=task.name, value=str(task.part))
     in_memory = task.resource == "pim"
-    if in_memory and (kernel.work is None or task.role == "sum"):
+    if in_memory and (kernel.work is None or task.role != "work"):
         raise PlanError("cannot be in memory", where=task.name, value=kernel.reason or task.role)
     if in_memory != bool(task.mapping):
         raise PlanError("in memory with a mapping, or on the GPU without", where=task.name, value=task.mapping)
 
 
-def _check_sum(task: Task, kernel: Sequence[Task]) -> None:
-    """A sum adds what one task in memory read out, and needs it."""
-    if not any(t.name in task.needs and t.part == task.part and t.resource == "pim" for t in kernel):
-        raise PlanError("adds what nothing made", where=task.name, value=task.needs)
+def _check_behind(task: Task, kernel: Kernel, tasks: Sequence[Task]) -> None:
+    """A sum or a finish works on what one task in memory read out, needs it, and is the only one to do so."""
+    mine = [t for t in tasks if t.name in task.needs and t.part == task.part and t.resource == "pim"]
+    if not mine:
+        raise PlanError("works on what nothing made", where=task.name, value=task.needs)
+    if any(t.role != "work" and t.part == task.part and t is not task for t in tasks):
+        raise PlanError("finished twice", where=task.name, value=str(task.part))
+    if task.role == "finish" and not any(_is_left(kernel, t) for t in mine):
+        raise PlanError("nothing left to finish", where=task.name, value=str(task.part))
+
+
+def _is_left(kernel: Kernel, task: Task) -> bool:
+    """Whether a task in memory leaves the kernel's bias, or nodes behind the product, undone."""
+    unbiased = kernel.work is not None and kernel.work.bias is not None and not task.epilogue.bias
+    return unbiased or (len(kernel.nodes) > 1 and not task.epilogue.function)
+
+
+def _check_finished(
+    task: Task, everything: dict[str, Kernel], makers: dict[str, str], done: dict[str, list[Task]]
+) -> None:
+    """What a task in memory reads, itself or through kernels that only rename, is no memory's unfinished sum."""
+    queue = [(everything[task.kernel], tensor, task.part) for tensor in everything[task.kernel].sources]
+    while queue:
+        reader, tensor, part = queue.pop()
+        if tensor not in makers:
+            continue
+        maker = everything[makers[tensor]]
+        if all(node.op_type in _RENAMING for node in maker.nodes):
+            queue += [(maker, source, Part()) for source in maker.sources]
+            continue
+        ended = {t.part for t in done[maker.name] if t.role != "work"}
+        for other in done[maker.name]:
+            left = other.resource == "pim" and other.part not in ended and _is_left(maker, other)
+            if left and _touches(reader, part, tensor, other.part):
+                raise PlanError("reads in memory what nothing has finished", where=task.name, value=other.name)
 
 
 def _check_resources(tasks: Sequence[Task]) -> None:

@@ -2,14 +2,14 @@
 
 Blocks are single kernels (on the GPU, in memory, divided over both) and chains in stages. Dynamic programming finds the sequence
 of least time: optimal among plans in which a block starts when the one before is over. Over means joined, but to a block that
-begins in memory, which sees what memory made at once. Dispatching all tasks of the result together, without those walls, can only
-be shorter; single decisions are then changed as long as that shortens the whole, which finds what branches of a graph can do at the
-same time.
+begins in memory, which sees what memory made at once; and finished, where that block reads in memory what memory made. Dispatching
+all tasks of the result together, without those walls, can only be shorter; single decisions are then changed as long as that
+shortens the whole, which finds what branches of a graph can do at the same time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nearbank.errors import Infeasible
@@ -35,15 +35,21 @@ class Rules:
     improve: bool = False
 
 
+_Border = tuple[bool, bool]
+"""Of a block: whether it begins in memory alone, so that it need not wait for a join; and whether it reads in memory what the block
+before it ends with, so that this must be finished."""
+
+
 @dataclass(frozen=True)
 class _Block:
-    """Kernels ``first`` to ``last``: ``us`` until the GPU sees all, ``memory_us`` until the memory does."""
+    """Kernels ``first`` to ``last``. ``ends``: until all is over, as the block behind wants it; ``begins``: how it wants the block
+    before."""
 
     first: int
     last: int
     shares: tuple[tuple[Share, ...], ...]
-    us: float
-    memory_us: float
+    ends: Mapping[_Border, float]
+    begins: _Border
 
     @property
     def key(self) -> tuple[int, int, tuple[tuple[Share, ...], ...]]:
@@ -51,9 +57,9 @@ class _Block:
         return self.first, self.last, self.shares
 
     @property
-    def in_memory(self) -> bool:
-        """Whether it begins in memory alone, so that it need not wait for a join."""
-        return self.first == self.last and all(resource == "pim" for resource, _ in self.shares[0])
+    def us(self) -> float:
+        """Until the GPU sees all."""
+        return self.ends[False, False]
 
 
 def options(kernel: Kernel, costs: Costs, rules: Rules) -> list[tuple[tuple[Share, ...], float]]:
@@ -80,7 +86,7 @@ def choose(
         tick(kernel.name)
         single.append(options(kernel, costs, rules))
     blocks = [
-        _single(i, kernels[i], option, costs)
+        _block(kernels, i, i, (option[0],), costs)
         for i, found in enumerate(single)
         for option in (found if rules.improve else found[:1])
     ]
@@ -98,9 +104,30 @@ def _alone(kernels: Sequence[Kernel], decision: Decision, costs: Costs) -> float
     return span(dispatch(drafts(kernels, decision, costs), join), join)
 
 
-def _single(number: int, kernel: Kernel, option: tuple[tuple[Share, ...], float], costs: Costs) -> _Block:
-    tasks = dispatch(drafts([kernel], {kernel.name: option[0]}, costs), costs.system.join_us)
-    return _Block(number, number, (option[0],), option[1], span(tasks))
+def _block(
+    kernels: Sequence[Kernel], first: int, last: int, shares: tuple[tuple[Share, ...], ...], costs: Costs, *, rough: bool = False
+) -> _Block:  # fmt: skip
+    chain, join = kernels[first : last + 1], costs.system.join_us
+    decision = {k.name: s for k, s in zip(chain, shares, strict=True)}
+    ends: dict[_Border, float] = {}
+    for finished in (False, True):
+        if finished and (all(resource == "gpu" for resource, _ in shares[-1]) or not costs.finish_us(chain[-1])):
+            ends |= {(to_memory, True): ends[to_memory, False] for to_memory in (False, True)}
+            continue
+        named = (chain[-1].name,) if finished else ()
+        tasks = dispatch(drafts(chain, decision, costs, rough=rough, finished=named), join)
+        ends |= {(False, finished): span(tasks, join), (True, finished): span(tasks)}
+    return _Block(first, last, shares, ends, _begins(kernels, first, chain, decision))
+
+
+def _begins(kernels: Sequence[Kernel], first: int, chain: Sequence[Kernel], decision: Decision) -> _Border:
+    alone = len(chain) == 1 and all(resource == "pim" for resource, _ in decision[chain[0].name])
+    made = {t for node in kernels[first - 1].nodes for t in node.outputs} if first else set()
+    reads = any(
+        made & set(kernel.sources) and any(resource == "pim" for resource, _ in decision[kernel.name])
+        for kernel in chain
+    )
+    return alone, reads
 
 
 def _cheapest(
@@ -115,10 +142,7 @@ def _cheapest(
             return best
         for block in unknown:
             tick(kernels[block.first].name)
-            chain = kernels[block.first : block.last + 1]
-            decision = {k.name: shares for k, shares in zip(chain, block.shares, strict=True)}
-            tasks = dispatch(drafts(chain, decision, costs), costs.system.join_us)
-            exact[block.key] = _Block(*block.key, span(tasks, costs.system.join_us), span(tasks))
+            exact[block.key] = _block(kernels, *block.key, costs)
         candidates = [exact.get(b.key, b) for b in candidates]
 
 
@@ -130,21 +154,21 @@ def _candidates(
         chain = kernels[first : last + 1]
         apart = sum(single[i][0][1] for i in range(first, last + 1))
         for resources in _assignments(chain, costs):
-            best: _Block | None = None
+            best: tuple[float, tuple[tuple[Share, ...], ...]] | None = None
             for count in range(2, MOST_STAGES + 1):
                 shares = stages(chain, resources, count)
                 if shares is None:
                     break
                 busiest = _busiest(chain, shares, costs)
-                if busiest >= (best.us if best else apart):
+                if busiest >= (best[0] if best else apart):
                     break  # more stages only add to the work of each side
                 decision = {k.name: s for k, s in zip(chain, shares, strict=True)}
                 tasks = dispatch(drafts(chain, decision, costs, rough=True), costs.system.join_us)
                 us = span(tasks, costs.system.join_us)
-                if us < (best.us if best else apart):
-                    best = _Block(first, last, shares, us, span(tasks))
+                if us < (best[0] if best else apart):
+                    best = us, shares
             if best is not None:
-                yield best
+                yield _block(kernels, first, last, best[1], costs, rough=True)
 
 
 def _assignments(chain: Sequence[Kernel], costs: Costs) -> list[tuple[Resource, ...]]:
@@ -181,29 +205,24 @@ def _sequence(count: int, blocks: Iterable[_Block]) -> list[_Block]:
     ending: dict[int, list[_Block]] = {}
     for block in blocks:
         ending.setdefault(block.last, []).append(block)
-    start = (0.0, 0, None)
-    # For each length covered: the best as the GPU sees it, and as the memory does.
-    best: list[dict[bool, tuple[float, int, _Block | None]]] = [{False: start, True: start}]
+    borders: list[_Border] = [(False, False), (False, True), (True, False), (True, True)]
+    # For each length covered: the best for each way in which what follows may begin.
+    best: list[dict[_Border, tuple[float, int, _Block | None]]] = [dict.fromkeys(borders, (0.0, 0, None))]
     for last in range(count):
-        found: dict[bool, tuple[float, int, _Block | None]] = {}
-        for to_memory in (False, True):
+        found: dict[_Border, tuple[float, int, _Block | None]] = {}
+        for border in borders:
             options = (
-                (
-                    best[b.first][b.in_memory][0] + (b.memory_us if to_memory else b.us),
-                    best[b.first][b.in_memory][1] + 1,
-                    b,
-                )
-                for b in ending[last]
+                (best[b.first][b.begins][0] + b.ends[border], best[b.first][b.begins][1] + 1, b) for b in ending[last]
             )
-            found[to_memory] = min(options, key=lambda item: (item[0], item[1]))
+            found[border] = min(options, key=lambda item: (item[0], item[1]))
         best.append(found)
     out: list[_Block] = []
-    at, to_memory = count, False
+    at, border = count, (False, False)
     while at:
-        chosen = best[at][to_memory][2]
+        chosen = best[at][border][2]
         assert chosen is not None
         out.append(chosen)
-        at, to_memory = chosen.first, chosen.in_memory
+        at, border = chosen.first, chosen.begins
     return out[::-1]
 
 

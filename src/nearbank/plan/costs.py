@@ -8,9 +8,9 @@ from functools import cached_property
 from nearbank.devices import PimDevice
 from nearbank.errors import Infeasible, PlanError
 from nearbank.graph import MatMul
-from nearbank.pim import Product, bound, time_product
+from nearbank.pim import NO_EPILOGUE, Epilogue, Product, bias_in_memory, bound, choose_epilogue, time_product
 from nearbank.plan.gpu import GpuModel, GpuTime
-from nearbank.plan.gpu_time import gpu_time, sum_time
+from nearbank.plan.gpu_time import finish_time, gpu_time, sum_time
 from nearbank.plan.kernels import Kernel
 from nearbank.plan.types import WHOLE, Part, System
 
@@ -21,7 +21,7 @@ __all__ = ["Costs", "MemoryCost", "blocks_of", "product_of"]
 class MemoryCost:
     """A part of a kernel in memory: ``us`` and ``cycles`` of the program, without launch and join; ``sum_us`` of the GPU kernel
     that adds its ``pieces`` partial sums, 0 if there is but one; ``mapping`` makes the program, and none is shorter than
-    ``bound_cycles``."""
+    ``bound_cycles``; ``epilogue`` is what memory does to its sums."""
 
     us: float
     cycles: int
@@ -29,6 +29,7 @@ class MemoryCost:
     pieces: int
     sum_us: float
     mapping: str
+    epilogue: Epilogue = NO_EPILOGUE
 
 
 def product_of(kernel: Kernel, part: Part) -> Product:
@@ -71,6 +72,8 @@ class Costs:
         self.gpu = alone.with_bandwidth(system.gpu_share)
         self._gpu: dict[tuple[str, Part], float] = {}
         self._memory: dict[tuple[str, Part], MemoryCost | Infeasible] = {}
+        self._finish: dict[tuple[str, Part], float] = {}
+        self._inside: dict[tuple[str, Part], MemoryCost | None] = {}
 
     def gpu_us(self, kernel: Kernel, part: Part = WHOLE) -> float:
         """Microseconds on the GPU beside a working memory."""
@@ -116,7 +119,57 @@ class Costs:
         opening = min(self.opening_us, full.us)
         added = full.sum_us and max(share * full.sum_us, self.gpu.launch_us)
         us = opening + share * (full.us - opening)
-        return MemoryCost(us, round(us * self.device.clock_mhz), 0, full.pieces, added, full.mapping)
+        return MemoryCost(us, round(us * self.device.clock_mhz), 0, full.pieces, added, full.mapping, full.epilogue)
+
+    def finish_us(self, kernel: Kernel, part: Part = WHOLE) -> float:
+        """The GPU kernel that finishes what the memory made, for a reader in memory; 0 where nothing is left to do, or charged."""
+        key = (kernel.name, part)
+        if key not in self._finish:
+            charged = self.system.charge_epilogue and self._unfinished(kernel)
+            self._finish[key] = finish_time(kernel, self.gpu, part).us if charged else 0.0
+        return self._finish[key]
+
+    def inside(self, kernel: Kernel, part: Part = WHOLE) -> MemoryCost | None:
+        """In memory with the activation; None if that is not all there is to finish, or takes longer than finishing on the GPU.
+        Ranges of pixels or channels are put together before they are finished, and never finished in memory."""
+        key = (kernel.name, part)
+        if key not in self._inside:
+            self._inside[key] = self._ask_inside(kernel, part)
+        return self._inside[key]
+
+    def _unfinished(self, kernel: Kernel) -> bool:
+        """Whether the memory leaves the bias or what is fused behind it undone."""
+        if kernel.work is None:
+            return False
+        return len(kernel.nodes) > 1 or (kernel.work.bias is not None and not self._epilogue(kernel).bias)
+
+    def _epilogue(self, kernel: Kernel) -> Epilogue:
+        """What the memory does to the sums in any case, as it costs nothing."""
+        if kernel.work is None or kernel.work.blocks > 1:
+            return NO_EPILOGUE
+        return bias_in_memory(self.device, self.system.mapping, bias=kernel.work.bias is not None)
+
+    def _ask_inside(self, kernel: Kernel, part: Part) -> MemoryCost | None:
+        work, system, plain = kernel.work, self.system, self.memory(kernel, part)
+        if work is None or isinstance(plain, Infeasible) or not self.finish_us(kernel, part):
+            return None
+        function, behind = work.activation, {node.name for node in kernel.nodes[1:]}
+        biased = self._epilogue(kernel).bias
+        if function not in self.device.functions or behind != set(work.activation_nodes):
+            return None
+        if part.axis in ("pixels", "channels") or work.blocks > 1 or (work.bias is not None and not biased):
+            return None
+        outside = system.join_us + (plain.sum_us or self.finish_us(kernel, part))
+        choice = choose_epilogue(
+            self.device, product_of(kernel, part), system.channels, system.mapping, bias=biased, function=function,
+            function_us=outside,
+        )  # fmt: skip
+        if not choice.epilogue.function:
+            return None
+        timing = choice.timing
+        return MemoryCost(
+            timing.time_us, timing.timing.cycles, timing.bound.cycles, 1, 0.0, system.mapping, choice.epilogue
+        )
 
     @cached_property
     def opening_us(self) -> float:
@@ -131,8 +184,9 @@ class Costs:
         except Infeasible as error:
             return error
         added = 0.0
-        if timing.pieces > 1 and system.charge_sums:
+        if timing.pieces > 1 and system.charge_epilogue:
             added = sum_time(self.gpu, product.pixels * product.out_channels * product.blocks, timing.pieces).us
         return MemoryCost(
-            timing.time_us, timing.timing.cycles, timing.bound.cycles, timing.pieces, added, system.mapping
-        )
+            timing.time_us, timing.timing.cycles, timing.bound.cycles, timing.pieces, added, system.mapping,
+            self._epilogue(kernel),
+        )  # fmt: skip

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from nearbank.devices import PimDevice
-from nearbank.pim import Compiled, LayerTiming, Product, compile_product, time_product
+from nearbank.pim import Compiled, Epilogue, LayerTiming, Product, compile_product, time_product
 from nearbank.plan.costs import product_of
 from nearbank.plan.kernels import kernels
 from nearbank.plan.types import Plan, Task
@@ -40,25 +40,29 @@ def memory_tasks(
 
     ``most``: commands to play in all; tasks beyond have no ``clocks``. ``tick``: called with each task's name.
     """
-    everything, played = {kernel.name: kernel for kernel in kernels(plan.graph)}, set[tuple[Product, str]]()
+    everything, played = (
+        {kernel.name: kernel for kernel in kernels(plan.graph)},
+        set[tuple[PimDevice, Product, int, str, Epilogue]](),
+    )
     out = []
     for task in plan.tasks:
         if task.resource != "pim":
             continue
         tick(task.name)
         product, channels = product_of(everything[task.kernel], task.part), plan.system.channels
-        timing = time_product(device, product, channels, task.mapping)
+        asked = device, product, channels, task.mapping, task.timed
+        timing = time_product(*asked)
         slowest = timing.timing.channels[timing.timing.slowest]
-        known = (product, task.mapping) in played
+        known = asked in played
         most -= 0 if known else sum(slowest.commands.values())
-        clocks = _clocks(device, product, channels, task.mapping) if known or most >= 0 else None
+        clocks = _clocks(*asked) if known or most >= 0 else None
         if clocks is not None:
-            played.add((product, task.mapping))
-        out.append(MemoryTask(task, compile_product(device, product, channels, task.mapping), timing, clocks))
+            played.add(asked)
+        out.append(MemoryTask(task, compile_product(*asked), timing, clocks))
     return tuple(out)
 
 
 @lru_cache(maxsize=4096)
-def _clocks(device: PimDevice, product: Product, channels: int, mapping: str) -> Clocks:
-    slowest = time_product(device, product, channels, mapping).timing.slowest
-    return spent_clocks(device, compile_product(device, product, channels, mapping).program, slowest)
+def _clocks(device: PimDevice, product: Product, channels: int, mapping: str, epilogue: Epilogue) -> Clocks:
+    slowest = time_product(device, product, channels, mapping, epilogue).timing.slowest
+    return spent_clocks(device, compile_product(device, product, channels, mapping, epilogue).program, slowest)

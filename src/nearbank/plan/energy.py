@@ -11,7 +11,7 @@ from math import prod
 
 from nearbank.devices import PimDevice
 from nearbank.graph import Graph
-from nearbank.pim import time_product
+from nearbank.pim import NO_EPILOGUE, Epilogue, time_product
 from nearbank.plan.costs import product_of
 from nearbank.plan.gpu import GpuModel
 from nearbank.plan.gpu_time import is_free
@@ -106,15 +106,15 @@ def board_energy(plan: Plan, gpu: GpuModel) -> BoardEnergy | None:
         return power[load] * us
 
     tasks = [task for task in plan.tasks if task.resource == "gpu"]
-    busy = sum(spent("sum" if task.role == "sum" else kinds[task.kernel], task.us) for task in tasks)
+    busy = sum(spent(kinds[task.kernel] if task.role == "work" else task.role, task.us) for task in tasks)
     idle = power["idle"] * max(plan.planned_us - sum(task.us for task in tasks), 0.0)
     return BoardEnergy(busy, idle, sum(spent(layer.kind, layer.gpu_us) for layer in plan.layers))
 
 
 def _layer(plan: Plan, device: PimDevice, layer: Layer, kernel: Kernel) -> LayerEnergy:
-    parts = [(task.part, task.mapping) for task in plan.tasks_of(layer.name) if task.resource == "pim"]
+    parts = [(task.part, task.mapping, task.timed) for task in plan.tasks_of(layer.name) if task.resource == "pim"]
     if not parts and layer.pim_cycles is not None:
-        parts = [(WHOLE, plan.system.mapping)]
+        parts = [(WHOLE, plan.system.mapping, NO_EPILOGUE)]
     memory = sum((_memory(plan, device, kernel, *part) for part in parts), Energy()) if parts else None
     moved = traffic(plan.graph, layer.nodes)
     size = device.organization.column_bytes // device.organization.lanes
@@ -122,9 +122,9 @@ def _layer(plan: Plan, device: PimDevice, layer: Layer, kernel: Kernel) -> Layer
     return LayerEnergy(layer.name, memory, bus, read_energy(device, size * moved.weights))
 
 
-def _memory(plan: Plan, device: PimDevice, kernel: Kernel, part: Part, mapping: str) -> Energy:
+def _memory(plan: Plan, device: PimDevice, kernel: Kernel, part: Part, mapping: str, epilogue: Epilogue) -> Energy:
     # The timing is remembered from planning.
-    timing = time_product(device, product_of(kernel, part), plan.system.channels, mapping)
+    timing = time_product(device, product_of(kernel, part), plan.system.channels, mapping, epilogue)
     return energy(device, timing.timing)
 
 

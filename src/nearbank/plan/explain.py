@@ -30,8 +30,9 @@ class Alternative:
 @dataclass(frozen=True)
 class Explanation:
     """One layer: what it takes undivided on the GPU (beside the memory, and with all channels) and in memory, piece by piece
-    (launch, program, sums, join; empty if it cannot be there: the layer's reason says why), its cycles and their bound; the two
-    best ``alternatives``; and for a product the ``curve``: (share in memory, memory's side us, GPU's side us)."""
+    (launch, program, activation and finish where the plan has them, sums, join; empty if it cannot be there: the layer's reason
+    says why), its cycles and their bound; the two best ``alternatives``; and for a product the ``curve``: (share in memory,
+    memory's side us, GPU's side us)."""
 
     layer: Layer
     chosen: str
@@ -72,7 +73,13 @@ def _explain(plan: Plan, everything: Sequence[Kernel], kernel: Kernel, decision:
     parts: tuple[tuple[str, float], ...] = ()
     if memory is not None:
         system = costs.system
-        parts = ("launch", system.launch_us), ("program", memory.us), ("sums", memory.sum_us), ("join", system.join_us)
+        mine = plan.tasks_of(kernel.name)
+        inside = costs.inside(kernel) if any(task.epilogue.function for task in mine) else None
+        parts = (
+            ("launch", system.launch_us), ("program", memory.us), ("activation", inside.us - memory.us if inside else 0.0),
+            ("sums", 0.0 if inside else memory.sum_us), ("finish", sum(t.us for t in mine if t.role == "finish")),
+            ("join", system.join_us),
+        )  # fmt: skip
     others = []
     for what, changed in _others(everything, kernel, decision, costs):
         tasks = dispatch(drafts(everything, {**decision, **changed}, costs), costs.system.join_us)

@@ -11,7 +11,7 @@ from nearbank.plan.gpu.types import same_size
 from nearbank.plan.kernels import Kernel
 from nearbank.plan.types import WHOLE, Part
 
-__all__ = ["gpu_time", "is_free", "sum_time"]
+__all__ = ["finish_time", "gpu_time", "is_free", "sum_time"]
 
 _NAMES = {"Clip": "relu6", "Relu": "relu", "HardSwish": "hardswish", "Add": "add", "Mul": "mul", "Sigmoid": "silu"}
 _FREE = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity")
@@ -63,6 +63,14 @@ def gpu_time(kernel: Kernel, gpu: GpuModel, part: Part = WHOLE) -> GpuTime:
 def sum_time(gpu: GpuModel, results: int, pieces: int) -> GpuTime:
     """Adding ``pieces`` partial sums of each of ``results`` results: one kernel over all that is read but the first."""
     return gpu.elementwise("add", results * (pieces - 1))
+
+
+def finish_time(kernel: Kernel, gpu: GpuModel, part: Part = WHOLE) -> GpuTime:
+    """Applying the bias and all that is fused behind the first node to ``part`` of what it makes: one elementwise kernel."""
+    extent = kernel.extent(part.axis)
+    share = part.size / extent if extent else 1.0
+    behind = [_NAMES[node.op_type] for node in kernel.nodes[1:] if node.op_type in _NAMES]
+    return gpu.elementwise(behind[0] if behind else "add", max(ceil(share * prod(kernel.shape)), 1))
 
 
 def _size(kernel: Kernel, part: Part) -> _Size:

@@ -37,7 +37,7 @@ _MAPPED = ("newton+", "newton++")
 @uncollected()
 def make_plan(
     graph: Graph, device: PimDevice, gpu: GpuModel, *, policy: str = "auto", scope: str = "model", channels: int = 16,
-    launch_us: float | None = None, join_us: float | None = None, charge_sums: bool = True, mapping: str = "search",
+    launch_us: float | None = None, join_us: float | None = None, charge_epilogue: bool = True, mapping: str = "search",
     tick: Callable[[str], None] = lambda name: None,
 ) -> Plan:  # fmt: skip
     """Decide for every kernel of ``graph`` which part of it runs where and when.
@@ -51,14 +51,15 @@ def make_plan(
         channels: memory channels that compute, 1 to the device's number.
         launch_us: to start a task in memory; the GPU's empty kernel if None.
         join_us: until the GPU sees what the memory computed; as ``launch_us`` if None (assumed: a signal is a launch's way back).
-        charge_sums: whether adding partial sums takes a GPU kernel.
+        charge_epilogue: whether it takes a GPU kernel to add partial sums, and to finish (bias, activation) what the memory reads
+            next.
         mapping: how products are laid over the memory; policies newton+ and newton++ have their own.
         tick: called with the name of what is looked at, for progress.
 
     Raises:
         InputError: an unknown policy, scope or mapping, or channels or costs out of range.
     """
-    system = _system(device, gpu, channels, launch_us, join_us, charge_sums, mapping)
+    system = _system(device, gpu, channels, launch_us, join_us, charge_epilogue, mapping)
     for what, value, known in (("policy", policy, POLICIES), ("scope", scope, SCOPES), ("mapping", mapping, MAPPINGS)):
         if value not in known:
             raise InputError(f"unknown {what}", value=value, bound=near_matches(value, known))
@@ -67,7 +68,7 @@ def make_plan(
 
 
 def _system(
-    device: PimDevice, gpu: GpuModel, channels: int, launch_us: float | None, join_us: float | None, charge_sums: bool,
+    device: PimDevice, gpu: GpuModel, channels: int, launch_us: float | None, join_us: float | None, charge_epilogue: bool,
     mapping: str,
 ) -> System:  # fmt: skip
     sizes = device.organization
@@ -78,7 +79,7 @@ def _system(
     for what, value in (("launch", launch), ("join", join)):
         if not 0 <= value < 1e6:
             raise InputError(f"{what} cost in microseconds", value=value, bound="0 to 10^6")
-    return System(device.name, gpu.name, channels, sizes.channels, mapping, launch, join, charge_sums, gpu.library)
+    return System(device.name, gpu.name, channels, sizes.channels, mapping, launch, join, charge_epilogue, gpu.library)
 
 
 class _Maker:

@@ -64,7 +64,9 @@ def place_plan(plan: Plan, device: PimDevice) -> Placement:
             (
                 task.name,
                 _weights_name(task),
-                compile_product(device, product_of(known[task.kernel], task.part), plan.system.channels, task.mapping),
+                compile_product(
+                    device, product_of(known[task.kernel], task.part), plan.system.channels, task.mapping, task.timed
+                ),
             )
             for task in plan.tasks
             if task.resource == "pim"

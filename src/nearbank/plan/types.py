@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 from nearbank.graph import Graph
+from nearbank.pim import NO_EPILOGUE, Epilogue
 from nearbank.tabular import Table, Tabular
 
 __all__ = [
@@ -19,12 +20,14 @@ __all__ = [
     "Part",
     "Plan",
     "Resource",
+    "Role",
     "System",
     "Task",
 ]
 
 Axis = Literal["whole", "pixels", "channels", "rows", "images"]
 Resource = Literal["gpu", "pim"]
+Role = Literal["work", "sum", "finish"]
 
 POLICIES: Mapping[str, str] = {
     "gpu-only": "everything on the GPU, which has all memory channels to itself",
@@ -82,8 +85,8 @@ class System:
 
     ``channels`` of the memory's ``all_channels`` compute, and then do not serve the GPU, whose bandwidth falls in proportion.
     ``launch_us``: to start a task in memory, during which the memory does nothing else; ``join_us``: until the GPU sees its
-    result. ``charge_sums``: whether the host's addition of partial sums takes a GPU kernel, or none. ``library``: whose kernels
-    the GPU's times are of, the baseline.
+    result. ``charge_epilogue``: whether it takes a GPU kernel, or none, to add partial sums, and to finish (bias, activation) what
+    the memory made and reads next. ``library``: whose kernels the GPU's times are of, the baseline.
     """
 
     device: str
@@ -93,7 +96,7 @@ class System:
     mapping: str
     launch_us: float
     join_us: float
-    charge_sums: bool = True
+    charge_epilogue: bool = True
     library: str = ""
 
     @property
@@ -107,9 +110,10 @@ class System:
 class Task:
     """Work on one resource from ``start_us`` to ``end_us``; ``needs`` are the tasks that must be over before.
 
-    ``role``: "work" (``part`` of ``kernel``) or "sum" (adding the partial sums that the memory read out, on the GPU).
-    ``cycles`` and ``mapping`` are of a task in memory, which holds its launch; a GPU task starts no earlier than ``join_us``
-    behind one in memory that it needs.
+    ``role``: "work" (``part`` of ``kernel``), or on the GPU "sum" (adding the partial sums that the memory read out, finishing them
+    as it does) or "finish" (applying the bias and what else is fused behind the product, for a reader in memory).
+    ``cycles``, ``mapping`` and ``epilogue`` (what it does to its sums) are of a task in memory, which holds its launch; a GPU task
+    starts no earlier than ``join_us`` behind one in memory that it needs.
     """
 
     name: str
@@ -119,9 +123,15 @@ class Task:
     start_us: float
     end_us: float
     needs: tuple[str, ...]
-    role: Literal["work", "sum"] = "work"
+    role: Role = "work"
     cycles: int = 0
     mapping: str = ""
+    epilogue: Epilogue = NO_EPILOGUE
+
+    @property
+    def timed(self) -> Epilogue:
+        """What its program was timed with: a bias by itself takes no time, and is left out."""
+        return self.epilogue if self.epilogue.function else NO_EPILOGUE
 
     @property
     def us(self) -> float:

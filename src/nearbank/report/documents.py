@@ -64,7 +64,7 @@ def plan_document(
         "model": plan.graph.name, "device": device.name, "gpu": gpu.name, "library": gpu.library,
         "policy": plan.policy, "chosen": plan.chosen, "scope": plan.scope, "batch": plan.graph.batch,
         "channels": system.channels, "mapping": system.mapping, "launch_us": system.launch_us, "join_us": system.join_us,
-        "gpu_share": system.gpu_share, "charge_sums": system.charge_sums, "layers": layers, "tasks": tasks,
+        "gpu_share": system.gpu_share, "charge_epilogue": system.charge_epilogue, "layers": layers, "tasks": tasks,
         "totals": {
             "gpu_only_us": plan.gpu_only_us, "planned_us": plan.planned_us, "speedup": plan.speedup,
             "proven_us": plan.proven_us, "proof": plan.proof, "floor_us": plan.floor_us,

@@ -121,6 +121,20 @@ def print_plan(plan: Plan, device: PimDevice, energy: PlanEnergy | None, board: 
         out.print(f"PIM does not pay here: {system.gpu} is faster on every layer, launch cost included.")
 
 
+def _finishing(plan: Plan) -> str:
+    """Where bias and activation of what the memory made are computed, and at what charge."""
+    mine = [task for task in plan.tasks if task.role == "finish"]
+    inside = sum(task.epilogue.function is not None for task in plan.tasks)
+    parts = (
+        [f"{len(mine)} GPU kernels ({sum(task.us for task in mine):.1f} us) finish what the memory reads next."]
+        if mine
+        else []
+    )
+    parts += [f"{inside} tasks in memory apply their activation." if inside else ""]
+    rest = "Bias and activation ride on the next GPU kernel at no charge."
+    return " ".join([*filter(None, parts), rest if not (mine or inside) else "Elsewhere bias" + rest[4:]])
+
+
 def _print_schedule(plan: Plan) -> None:
     out, system = console(), plan.system
     if not plan.offloaded:
@@ -130,7 +144,7 @@ def _print_schedule(plan: Plan) -> None:
     out.print(
         f"{len(plan.offloaded)} layers in memory, {moved} tasks: {system.launch_us:.2f} us each to launch, "
         f"{system.join_us:.2f} us to join. GPU busy {busy['gpu']:.1f} us, memory {busy['pim']:.1f} us, both "
-        f"{plan.both_us:.1f} us. Bias and activation ride on the next GPU kernel at no charge."
+        f"{plan.both_us:.1f} us. {_finishing(plan)}"
     )
     out.print(
         f"{plan.system.gpu} keeps {system.gpu_share:.0%} of the memory's channels. No schedule of such tasks takes less than "

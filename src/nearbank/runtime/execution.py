@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from nearbank.devices import PimDevice
 from nearbank.errors import InputError, PlanError, near_matches
 from nearbank.graph import Graph, MatMul
-from nearbank.pim import NO_EPILOGUE, bias_in_memory, compile_product
+from nearbank.pim import compile_product
 from nearbank.plan import Kernel, Part, Plan, Task, blocks_of, kernels, product_of
 from nearbank.runtime.host import Host, OnnxHost, run_model
 from nearbank.runtime.regions import gather_of, output_slices, read_by, row_pads, take
@@ -68,7 +68,10 @@ class _Runner:
         self.values: dict[str, Array] = dict(feeds)
         self.products: dict[str, Array] = {}
         self.rows: dict[str, Array] = {}
-        self.left = Counter(task.kernel for task in plan.tasks if task.role == "work")
+        self.left = Counter(task.kernel for task in plan.tasks)
+        # Parts that a task of their own finishes, and their products till then.
+        self.behind = {(task.kernel, task.part) for task in plan.tasks if task.role != "work"}
+        self.unfinished: dict[tuple[str, Part], Array] = {}
         # How many more times each tensor is read; the graph's outputs once more, at the end.
         self.readers = Counter(spec.name for spec in plan.graph.outputs)
         for name, times in self.left.items():
@@ -76,15 +79,18 @@ class _Runner:
                 self.readers[tensor] += times
 
     def run(self, task: Task) -> None:
-        """One task. The sums of partial results are added where the memory's results arrive, so a "sum" has nothing left to do."""
-        if task.role == "sum":
-            return
+        """One task. Partial sums are added where the memory's results arrive: a "sum" only finishes them, as a "finish" does."""
         kernel, part = self.kernels[task.kernel], task.part
         for tensor in kernel.sources:
             if tensor not in self.values:
                 raise PlanError("reads what no task before it has made", where=task.name, value=tensor)
         self.left[kernel.name] -= 1
-        self._work(task, kernel, part)
+        if task.role == "work":
+            self._work(task, kernel, part)
+        elif part.axis not in ("pixels", "channels"):
+            self._deliver(kernel, part, self.unfinished.pop((kernel.name, part)))
+        if part.axis in ("pixels", "channels") and not self.left[kernel.name]:
+            self._complete(kernel)
         for tensor in kernel.sources:
             self.readers[tensor] -= 1
             if not self.readers[tensor]:
@@ -92,11 +98,11 @@ class _Runner:
 
     def _work(self, task: Task, kernel: Kernel, part: Part) -> None:
         if part.axis in ("pixels", "channels"):
-            self._piece(kernel, part, task.mapping)
+            self._piece(task, kernel, part)
         elif task.resource == "gpu":
             self._host(kernel, part, skip=0, given={})
         else:
-            self._memory(kernel, part, task.mapping)
+            self._memory(task, kernel, part)
 
     def _host(self, kernel: Kernel, part: Part, *, skip: int, given: Mapping[str, Array]) -> None:
         """The nodes of a kernel from number ``skip``, on ``part``, and ``given`` tensors beside what is there."""
@@ -106,19 +112,28 @@ class _Runner:
         for tensor, value in self.host.run(f"{kernel.name}, {part}", nodes, inputs, pads).items():
             self._write(tensor, part, value)
 
-    def _memory(self, kernel: Kernel, part: Part, mapping: str) -> None:
+    def _memory(self, task: Task, kernel: Kernel, part: Part) -> None:
         work = kernel.work
         if work is None:
             raise PlanError("no matrix product", where=kernel.name, value=kernel.reason)
         gather = gather_of(kernel, part, work.gather)
         rows = gather.rows(take(kernel, part, work.source, self.values[work.source]))
-        product = gather.restore(self._product(kernel, part, rows, mapping))
-        if len(kernel.nodes) == 1:
-            self._write(work.output, part, product)
+        product = gather.restore(self._product(task, kernel, part, rows))
+        if task.epilogue.function:
+            self._write(kernel.output, part, product)
+        elif (kernel.name, part) in self.behind:
+            self.unfinished[kernel.name, part] = product
         else:
-            self._host(kernel, part, skip=1, given={work.output: product})
+            self._deliver(kernel, part, product)
 
-    def _piece(self, kernel: Kernel, part: Part, mapping: str) -> None:
+    def _deliver(self, kernel: Kernel, part: Part, product: Array) -> None:
+        """What follows the product, on ``part`` of it."""
+        if len(kernel.nodes) == 1:
+            self._write(kernel.output, part, product)
+        else:
+            self._host(kernel, part, skip=1, given={kernel.nodes[0].outputs[0]: product})
+
+    def _piece(self, task: Task, kernel: Kernel, part: Part) -> None:
         """A range of pixels or channels of a product, in memory if it has a mapping; with the last of them, what follows."""
         work = kernel.work
         assert work is not None
@@ -136,33 +151,30 @@ class _Runner:
         else:
             place = place[::-1]
         weight, bias = _columns(work, part)
-        if mapping:
-            found = self._product(kernel, part, rows, mapping)
+        if task.mapping:
+            found = self._product(task, kernel, part, rows)
         elif work.blocks > 1:
             found = self.host.matmul(kernel.name, rows.transpose(1, 0, 2), weight, None).transpose(1, 0, 2)
             found = found if bias is None else found + bias
         else:
             found = self.host.matmul(kernel.name, rows, weight, bias)
         self.products[kernel.name][place] = found
-        if self.left[kernel.name] == 0:
-            del self.rows[kernel.name]
-            product = work.restore(self.products.pop(kernel.name))
-            whole = Part()
-            if len(kernel.nodes) == 1:
-                self._write(work.output, whole, product)
-            else:
-                self._host(kernel, whole, skip=1, given={work.output: product})
 
-    def _product(self, kernel: Kernel, part: Part, rows: Array, mapping: str) -> Array:
+    def _complete(self, kernel: Kernel) -> None:
+        """All ranges of a product are there: put together, and finished."""
+        work = kernel.work
+        assert work is not None
+        del self.rows[kernel.name]
+        self._deliver(kernel, Part(), work.restore(self.products.pop(kernel.name)))
+
+    def _product(self, task: Task, kernel: Kernel, part: Part, rows: Array) -> Array:
         """A part of a kernel's product through its program, bias added: float32 [pixels, channels], or [pixels, blocks, N]."""
         work = kernel.work
         assert work is not None
         weight, bias = _columns(work, part)
         product = product_of(kernel, part)
-        epilogue = NO_EPILOGUE
-        if work.blocks == 1:
-            epilogue = bias_in_memory(self.device, mapping, bias=bias is not None)
-        compiled = compile_product(self.device, product, self.plan.system.channels, mapping, epilogue)
+        epilogue = task.epilogue
+        compiled = compile_product(self.device, product, self.plan.system.channels, task.mapping, epilogue)
         single = work.blocks > product.blocks == 1  # one block of several is an ordinary product
         if single:
             weight, rows = weight[0], rows[:, 0]

@@ -104,6 +104,8 @@ class _Calls:
         kernel, part = self.kernels[task.kernel], task.part
         if task.role == "sum":
             return self._sum(kernel, part)
+        if task.role == "finish":
+            return self._finish(kernel, part)
         if part.axis in ("pixels", "channels"):
             return self._piece(kernel, part)
         return self._nodes(kernel, part, made)
@@ -140,6 +142,12 @@ class _Calls:
         pieces = len(compile_product(self.device, product, system.channels, mapping).pieces)
         parts = self._random(pieces, product.pixels * product.out_channels)
         return lambda: parts.sum(dim=0)
+
+    def _finish(self, kernel: Kernel, part: Part) -> Call:
+        """Any elementwise operator on as many elements: reading and writing them is what takes time."""
+        extent = kernel.extent(part.axis)
+        values = self._random(max(prod(kernel.shape) * part.size // extent if extent else prod(kernel.shape), 1))
+        return lambda: self.host.torch.relu(values)
 
     def _piece(self, kernel: Kernel, part: Part) -> Call:
         """A range of pixels or channels of a product; of a convolution wider than a point or in groups, one that makes as many."""

@@ -212,3 +212,67 @@ def test_a_circle(plans):
     plan = plans["whole"]
     last = plan.tasks[-1]
     refused(changed(plan, 0, needs=(last.name,)))
+
+
+@pytest.fixture(scope="module")
+def chained() -> Plan:
+    """Three layers with bias and activation in memory, the first two in stages, the last at one go."""
+    graph = convolutions((24, 1, {}), (24, 3, {"pads": SAME}), (8, 1, {}), channels=8, size=(8, 6))
+    bands = {"c0": ((0, 5), (5, 8)), "c1": ((0, 4), (4, 8))}
+    decision = {name: tuple(("pim", Part("rows", a, b)) for a, b in cuts) for name, cuts in bands.items()}
+    return plan_of(graph, nb.device("newton-gddr6"), {**decision, "c2": (("pim", Part()),)})
+
+
+def test_what_memory_reads_is_finished(chained):
+    check_plan(chained)
+    finishes = [t for t in chained.tasks if t.role == "finish"]
+    assert [t.name for t in finishes] == ["c0#1~", "c0#2~", "c1#1~", "c1#2~"]
+    for task in finishes:
+        # Its readers read what the memory made instead.
+        rest = [
+            replace(t, needs=tuple(task.needs[0] if n == task.name else n for n in t.needs))
+            for t in chained.tasks
+            if t is not task
+        ]
+        unfinished = replace(chained, tasks=tuple(rest))
+        refused(unfinished, "nothing has finished")
+        check_plan(replace(unfinished, system=replace(chained.system, charge_epilogue=False)))
+        inside = [
+            replace(t, epilogue=nb.pim.Epilogue(bias=True, function="relu")) if t.name == task.needs[0] else t for t in rest
+        ]  # fmt: skip
+        check_plan(replace(chained, tasks=tuple(inside)))
+
+
+def test_nothing_is_finished_twice_or_for_nothing(chained):
+    index, task = next((i, t) for i, t in enumerate(chained.tasks) if t.role == "finish")
+    twin = replace(task, name="twin", start_us=chained.planned_us, end_us=chained.planned_us + task.us)
+    refused(replace(chained, tasks=(*chained.tasks, twin)), "finished twice")
+    refused(changed(chained, index, part=Part("rows", 0, 4)), "nothing made")
+    refused(changed(chained, index, resource="pim", mapping="resident"), "cannot be in memory")
+    maker = next(i for i, t in enumerate(chained.tasks) if t.name == task.needs[0])
+    done = nb.pim.Epilogue(bias=True, function="relu")
+    refused(changed(chained, maker, epilogue=done), "nothing left to finish")
+    plain = plan_of(chained.graph, nb.device("newton-gddr6"), {"c0": (("pim", Part()),), "c2": (("pim", Part()),)})
+    assert all(t.role == "work" for t in plain.tasks)  # the GPU reads each, and finishes as it does
+
+
+def test_renaming_finishes_nothing():
+    import numpy as np
+
+    node, rng = helper.make_node, np.random.default_rng(0)
+    weights = {
+        "wa": rng.standard_normal((8, 8, 1, 1)),
+        "ba": rng.standard_normal(8),
+        "wb": rng.standard_normal((32, 4)),
+    }
+    nodes = [
+        node("Conv", ["x", "wa", "ba"], ["a"], "a"), node("Flatten", ["a"], ["f"], "f"), node("Gemm", ["f", "wb"], ["b"], "b")
+    ]  # fmt: skip
+    made = model_of(nodes, (1, 8, 2, 2), ["b"], {k: w.astype(np.float32) for k, w in weights.items()})
+    plan = plan_of(
+        nb.load(made, batch=1, name="flat"), nb.device("newton-gddr6"), dict.fromkeys("ab", (("pim", Part()),))
+    )
+    check_plan(plan)
+    assert [t.name for t in plan.tasks] == ["a", "a~", "f", "b"]
+    rest = [replace(t, needs=tuple(n.rstrip("~") for n in t.needs)) for t in plan.tasks if t.role == "work"]
+    refused(replace(plan, tasks=tuple(rest)), "nothing has finished")

@@ -35,16 +35,42 @@ def test_memory_reads_memory_without_a_join():
     assert choose(kernels, costs, Rules()) == {"a": GPU, "b": GPU}  # type: ignore[arg-type]
 
 
+def test_what_is_finished_between_may_not_pay():
+    # As above, but finishing a for b takes a join and 3 on the GPU: 4 + 2 + 3 + 4 + 2 > 5.5 + 5.5. By the memory it takes 0.5.
+    kernels, finishes = line(2), {"a": 3.0, "b": 3.0}
+    costs = table({"a": 5.5, "b": 5.5}, {"a": 4, "b": 4}, join_us=2.0, finishes=finishes)
+    assert choose(kernels, costs, EVERYTHING) == {"a": GPU, "b": GPU}  # type: ignore[arg-type]
+    costs = table({"a": 5.5, "b": 5.5}, {"a": 4, "b": 4}, join_us=2.0, finishes=finishes, insides={"a": 4.5})
+    assert choose(kernels, costs, EVERYTHING) == {"a": PIM, "b": PIM}  # type: ignore[arg-type]
+    assert makespan(kernels, {"a": PIM, "b": PIM}, costs) == 4.5 + 4 + 2
+
+
 times = st.integers(1, 9).map(float)
+finishing = st.dictionaries(st.sampled_from("abcde"), times)
+
+
+def longer(pim: dict[str, float], by: dict[str, float]) -> dict[str, float]:
+    """What the memory takes when it finishes, too."""
+    return {name: us + by[name] for name, us in pim.items() if name in by}
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.tuples(times, times), min_size=1, max_size=5), st.integers(0, 6), st.integers(0, 3))
-def test_over_a_chain_nothing_beats_dynamic_programming(pairs, join: int, launch: int):
+@given(
+    st.lists(st.tuples(times, times), min_size=1, max_size=5), st.integers(0, 6), st.integers(0, 3), finishing, finishing,
+)  # fmt: skip
+def test_over_a_chain_nothing_beats_dynamic_programming(pairs, join: int, launch: int, finishes, insides):
     kernels = line(len(pairs))
     names = [k.name for k in kernels]
     gpu, pim = ({n: pair[i] for n, pair in zip(names, pairs, strict=True)} for i in (0, 1))
-    costs = table(gpu, pim, join_us=float(join), launch_us=float(launch))
+    costs = table(
+        gpu,
+        pim,
+        join_us=float(join),
+        launch_us=float(launch),
+        finishes=finishes,
+        insides=longer(pim, insides),
+        sums={"c": 1.0},
+    )
     chosen = choose(kernels, costs, Rules(improve=True))  # type: ignore[arg-type]
     best = min(
         makespan(kernels, dict(zip(names, found, strict=True)), costs) for found in every((GPU, PIM), repeat=len(names))
@@ -112,7 +138,10 @@ def least_makespan(kernels, decision, costs) -> float:
 def test_the_proof_is_the_best_of_all_decisions_in_all_orders(data):
     kernels = diamond()
     gpu, pim = ({n: data.draw(times) for n in names} for names in ("abcd", "abc"))
-    costs = table(gpu, pim, launch_us=0.5, join_us=data.draw(st.integers(0, 3)) * 0.5, sums={"b": 1.0})
+    costs = table(
+        gpu, pim, launch_us=0.5, join_us=data.draw(st.integers(0, 3)) * 0.5, sums={"b": 1.0},
+        finishes=data.draw(finishing), insides=longer(pim, data.draw(finishing)),
+    )  # fmt: skip
     choices = {**dict.fromkeys("abc", (GPU, PIM)), "d": (GPU,)}
     decisions = [{**dict(zip("abc", found, strict=True)), "d": GPU} for found in every((GPU, PIM), repeat=3)]
     best = min(least_makespan(kernels, decision, costs) for decision in decisions)
@@ -170,3 +199,7 @@ def test_no_split_where_none_is_faster():
 def test_is_chain():
     assert is_chain(line(4))
     assert not is_chain(diamond())
+    # One that is read in memory further on is to be finished for a block that is not the next.
+    late = hand_kernel("e", "d", "b", work=product("e", 64))
+    assert not is_chain([*line(4), late])
+    assert is_chain([*line(4), hand_kernel("e", "d", "b")])

@@ -24,11 +24,12 @@ def timeline(content: Content) -> go.Figure:
     plan = content.plan
     reasons = {layer.name: layer.reason for layer in plan.layers}
     work = [task for task in plan.tasks if task.resource == "gpu" and task.role == "work"]
-    sums = [task for task in plan.tasks if task.role == "sum"]
+    behind = (("sum", "adding partial sums", "x"), ("finish", "bias and activation for the memory", "."))
     memory = [task for task in plan.tasks if task.resource == "pim"]
     traces = [_baseline(plan), _lane(plan, work, reasons, "on the GPU", _GPU, GPU, "")]
-    if sums:
-        traces.append(_lane(plan, sums, reasons, "adding partial sums", _GPU, "#7f9bb3", "x"))
+    for role, title, shape in behind:
+        if mine := [task for task in plan.tasks if task.role == role]:
+            traces.append(_lane(plan, mine, reasons, title, _GPU, "#7f9bb3", shape))
     if memory:
         traces.append(_lane(plan, memory, reasons, "in memory", _PIM, PIM, "/"))
         launches = [min(plan.system.launch_us, task.us) for task in memory]

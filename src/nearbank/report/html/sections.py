@@ -13,6 +13,8 @@ from nearbank.sim.energy import Energy
 
 __all__ = ["clocks_table", "divided", "energy_table", "headline", "layers_table", "tasks_table"]
 
+_ROLES = {"work": "", "sum": ", sums", "finish": ", finish"}
+
 
 def headline(content: Content) -> str:
     """Speedup, the times it is made of, energy, and what was assumed."""
@@ -47,9 +49,10 @@ def _facts(content: Content) -> Iterator[tuple[str, str]]:
     yield "GPU", f"<b>{esc(system.gpu)}</b>, with {share}"
     chosen = f" ({esc(plan.chosen)})" if plan.chosen not in ("", plan.policy) else ""
     yield "policy", f"<b>{esc(plan.policy)}</b>{chosen}, scope {esc(plan.scope)}, batch {plan.graph.batch}"
-    sums = "a GPU kernel" if system.charge_sums else "free"
-    costs = f"launch {system.launch_us:.2f} us and join {system.join_us:.2f} us a task in memory; adding partial sums: {sums}; "
-    yield "costs", costs + "bias and activation ride on the next GPU kernel at no charge (assumed)"
+    between = "a GPU kernel" if system.charge_epilogue else "free"
+    costs = f"launch {system.launch_us:.2f} us and join {system.join_us:.2f} us a task in memory; adding partial sums, and bias "
+    costs += f"and activation between two layers in memory: {between}; "
+    yield "costs", costs + "elsewhere bias and activation ride on the next GPU kernel at no charge (assumed)"
     busy = f"GPU busy {num(plan.busy_us('gpu'))} us, memory {num(plan.busy_us('pim'))} us, both {num(plan.both_us)} us"
     yield "work", f"{len(plan.offloaded)} of {len(plan.layers)} layers in memory, {len(content.memory)} tasks; {busy}"
     yield "proof", f"of the bound of such schedules: {esc(plan.proof)}"
@@ -126,7 +129,7 @@ def tasks_table(plan: Plan) -> str:
     rows = [
         f'<tr><th scope="row" data-key="{esc(t.name)}">{esc(t.name)}</th>'
         + cell(esc(t.kernel), t.kernel)
-        + cell(t.resource.upper() + (", sums" if t.role == "sum" else ""), t.resource)
+        + cell(t.resource.upper() + _ROLES[t.role], t.resource)
         + cell(esc(t.part), str(t.part))
         + number(t.start_us)
         + number(t.end_us)
