@@ -26,7 +26,7 @@ def test_an_explanation_adds_up(nearbank, tmp_path, model):
     found = document(nearbank, tmp_path / "e.json", "explain", model, *FREE)
     assert {row["layer"] for row in found["layers"]} == {"conv0", "conv1"}
     for row in found["layers"]:
-        assert set(row["memory_us"]) == {"launch", "program", "sums", "join"}
+        assert set(row["memory_us"]) == {"launch", "program", "activation", "sums", "finish", "join"}
         assert row["memory_us"]["program"] == pytest.approx(row["cycles"] / 875)
         assert 1 <= len(row["alternatives"]) <= 2
         # The plan is a local optimum: no single change of one layer makes it shorter.
