@@ -21,7 +21,7 @@ from nearbank.plan.types import Task
 __all__ = ["Proof", "is_chain", "prove"]
 
 _AUTOMATIC, _PORTFOLIO = 0, 2  # in OR-tools' enumeration SatParameters.SearchBranching
-_EFFORTS = ((_AUTOMATIC, 0.3), (_PORTFOLIO, 0.9))
+_EFFORTS = ((_AUTOMATIC, 0.5), (_PORTFOLIO, 0.7))
 """Ways of branching, one after another until one proves its best, with the effort that each has: the solver's own deterministic
 units, of 2 to 5 seconds. The first finds better plans, the second proves that there is none."""
 _NS = 1000
