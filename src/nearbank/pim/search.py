@@ -32,7 +32,8 @@ def search(device: PimDevice, product: Product, channels: int) -> Compiled:
     found: Found | None = None
     if device.one("fill").columns == 1:
         if ranking := ranked(device, product, channels):
-            found = ceiling(device, ranking[0][0]), streamed(device, product, channels, ranking[0][1])
+            clocks, choice, merged = ranking[0]
+            found = ceiling(device, clocks), streamed(device, product, channels, choice, merged)
     elif fastest := best(device, product, channels):
         found = fastest[0], whole(device, product, channels, fastest[1])
     return _or_baseline(device, product, channels, found)

@@ -21,9 +21,12 @@ from nearbank.plan.types import Task
 __all__ = ["Proof", "is_chain", "prove"]
 
 _AUTOMATIC, _PORTFOLIO = 0, 2  # in OR-tools' enumeration SatParameters.SearchBranching
-_EFFORTS = ((_AUTOMATIC, 0.3), (_PORTFOLIO, 0.9))
+_EFFORTS = ((_AUTOMATIC, 0.5), (_PORTFOLIO, 0.7))
 """Ways of branching, one after another until one proves its best, with the effort that each has: the solver's own deterministic
 units, of 2 to 5 seconds. The first finds better plans, the second proves that there is none."""
+
+_LARGE = 230
+"""Intervals of a model in which a unit takes longer; efforts shrink in proportion beyond."""
 _NS = 1000
 
 
@@ -158,7 +161,9 @@ def prove(
         solver.parameters.num_workers = 1
         solver.parameters.random_seed = 0
         solver.parameters.search_branching = type(solver.parameters.search_branching)(branching)
-        solver.parameters.max_deterministic_time = effort  # not seconds: the same answer on any machine
+        size = sum(len(lane) for lane in lanes.values())
+        # Not seconds: the same answer on any machine.
+        solver.parameters.max_deterministic_time = effort * min(_LARGE / max(size, 1), 1.0)
         status = solver.solve(model)
         if status == cp_model.INFEASIBLE:  # what is known, all on a GPU that keeps its bandwidth, cannot be reached
             return Proof(limit, None, "constraint programming, optimal")

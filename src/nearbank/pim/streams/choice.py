@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import pairwise
+from types import MappingProxyType
 
 from nearbank.devices import PimDevice
 from nearbank.pim.product import Compiled, Product, Tile
 from nearbank.pim.streams.gaps import gaps
 from nearbank.pim.streams.repeat import Entry, Repeat, nodes, repeated
-from nearbank.pim.streams.skip import merge, operands
+from nearbank.pim.streams.skip import Merged, merge, operands
 from nearbank.pim.streams.work import Item, lay_out
 from nearbank.program import Program, Section
 
@@ -95,8 +96,11 @@ def kinds(shares: tuple[Share, ...], lengths: tuple[int, ...]) -> list[Share]:
     return sorted(found.values(), key=lambda share: -sum(i.pixels * lengths[i.piece] for i in share))
 
 
-def streamed(device: PimDevice, product: Product, channels: int, choice: Choice) -> Compiled:
-    """Compile with the given choice. The caller sees to it that pieces fit a row and the buffers."""
+def streamed(
+    device: PimDevice, product: Product, channels: int, choice: Choice, known: Mapping[Share, Merged] = MappingProxyType({})
+) -> Compiled:  # fmt: skip
+    """Compile with the given choice; shares ``known`` are merged already. The caller sees to it that pieces fit a row and the
+    buffers."""
     chunks, groups = product.chunks(device), product.groups(device)
     pieces = cut(chunks, choice.pieces)
     sections: list[Section] = []
@@ -105,7 +109,7 @@ def streamed(device: PimDevice, product: Product, channels: int, choice: Choice)
     for members in _alike(dealt):
         works = [lay_out(device, pieces, dealt[channel], choice.tile) for channel in members]
         tiles.update((channel, work.tiles) for channel, work in zip(members, works, strict=True))
-        merged = merge(device, product, works[0], choice.reads)
+        merged = known.get(dealt[members[0]]) or merge(device, product, works[0], choice.reads)
         assert merged is not None
         entries: tuple[Entry | Repeat, ...] = merged.entries
         if len(works) > 1:

@@ -95,7 +95,12 @@ class Merger:
         wanted = self._wanted(visit, visit.parts[self.part])
         if wanted >= self.filled or (self.k == 0 and len(self.unread) >= self.latches):
             return NEVER
-        clock = max(soon, self.t_mac + gap.step, self.t_act + gap.act_mac)
+        # Written out, here and below: this is asked for every command.
+        clock = self.t_mac + gap.step
+        if clock < soon:
+            clock = soon
+        if clock < self.t_act + gap.act_mac:
+            clock = self.t_act + gap.act_mac
         if wanted >= self.filled - 16:
             for column, at in self.arrivals:
                 if column == wanted and at + gap.arrive > clock:
@@ -107,21 +112,25 @@ class Merger:
 
     def bus_clock(self, bank: int) -> tuple[int, bool]:
         """When the bus's next command may issue, and whether it is a fill; never, while it waits for the banks."""
-        gap, soon = self.gap, self.now + 1
-        if self.can_fill:
-            clock = max(soon, self.t_fill + gap.fill_step, self.t_read + gap.to_fill)
+        gap, soon, unread = self.gap, self.now + 1, self.unread
+        if self.load < len(self.work.loads) and self.filled < self.retired + self.ring:
+            clock = self.t_fill + gap.fill_step
+            if clock < soon:
+                clock = soon
+            if clock < self.t_read + gap.to_fill:
+                clock = self.t_read + gap.to_fill
             if self.burst > 0:
                 return clock, True
-            starved = bank == NEVER and (not self.unread or self.unread[0].done < 0)
+            starved = bank == NEVER and (not unread or unread[0].done < 0)
             if self.since >= self.reads or starved:
                 self.burst, self.since = self._burst(), 0
                 return clock, True
-            if not self.unread and clock + gap.to_read <= self._ready(bank):
+            if not unread and clock + gap.to_read <= self._ready(bank):
                 return clock, True
         else:
             self.burst = 0
-        if self.unread and self.unread[0].done >= 0:
-            ready = self.unread[0].done + gap.tree
+        if unread and unread[0].done >= 0:
+            ready = unread[0].done + gap.tree
             return max(soon, ready, self.t_read + gap.read_step, self.t_fill + gap.to_read), False
         return NEVER, False
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import inf
 
 from nearbank.devices import PimDevice
 from nearbank.pim.product import Product, ceil_div
 from nearbank.pim.streams.choice import Choice, cut, kinds, shares
 from nearbank.pim.streams.gaps import gaps
-from nearbank.pim.streams.skip import merge
-from nearbank.pim.streams.work import lay_out
+from nearbank.pim.streams.skip import Merged, merge
+from nearbank.pim.streams.work import Item, lay_out
 
 __all__ = ["ceiling", "ranked"]
 
@@ -31,24 +31,27 @@ _WHOLE = 1 << 20
 """A tile of as many pixels as the buffers hold."""
 
 
-def ranked(device: PimDevice, product: Product, channels: int) -> list[tuple[int, Choice]]:
-    """(clocks of the slowest channel, choice), best first; refresh estimated."""
+def ranked(
+    device: PimDevice, product: Product, channels: int
+) -> list[tuple[int, Choice, Mapping[tuple[Item, ...], Merged]]]:
+    """(clocks of the slowest channel, choice, shares merged for that), best first; refresh estimated."""
     rough = sorted(_even(device, product, channels))[:_COUNTED]
     counted = sorted(
         (_count(device, product, channels, choice), choice)
         for count, choice in rough
         if count <= _HOPELESS * rough[0][0]
     )
-    best, out = 1 << 60, []
+    best, out = 1 << 60, list[tuple[int, Choice, Mapping[tuple[Item, ...], Merged]]]()
     for number, (count, choice) in enumerate(counted[:_MERGED]):
         if count == inf or (number >= _FEWEST and count * _WORTH > best):
             break
         # One as fast may still come first among equals; a slower one never wins.
-        clocks = _clocks(device, product, channels, choice, best + 1)
-        if clocks is not None:
+        merged = _merged(device, product, channels, choice, best + 1)
+        if merged is not None:
+            clocks = max(found.clocks for found in merged.values())
             best = min(best, clocks)
-            out.append((_refreshed(device, clocks), choice))
-    return sorted(out)
+            out.append((_refreshed(device, clocks), choice, merged))
+    return sorted(out, key=lambda found: found[:2])
 
 
 def _refreshed(device: PimDevice, clocks: int) -> int:
@@ -72,19 +75,21 @@ def ceiling(device: PimDevice, clocks: int) -> int:
     return clocks + tail + 2 * blocked + closings * (gap.reopening + gap.act_close)
 
 
-def _clocks(device: PimDevice, product: Product, channels: int, choice: Choice, limit: int) -> int | None:
-    """Clocks of the slowest channel, refresh left out; None if they reach the limit."""
+def _merged(
+    device: PimDevice, product: Product, channels: int, choice: Choice, limit: int
+) -> dict[tuple[Item, ...], Merged] | None:
+    """The shares that differ in time, merged; None if one of them reaches the limit."""
     chunks, groups = product.chunks(device), product.groups(device)
     pieces = cut(chunks, choice.pieces)
     lengths = tuple(last - first for first, last in pieces)
     dealt = shares(product, chunks, groups, channels, choice.across, choice.pieces)
-    most = 0
+    out: dict[tuple[Item, ...], Merged] = {}
     for share in kinds(dealt, lengths):
         merged = merge(device, product, lay_out(device, pieces, share, choice.tile), choice.reads, limit)
         if merged is None:
             return None
-        most = max(most, merged.clocks)
-    return most
+        out[share] = merged
+    return out
 
 
 def _even(device: PimDevice, product: Product, channels: int) -> Iterator[tuple[float, Choice]]:
