@@ -21,4 +21,8 @@ def uncollected() -> Iterator[None]:
         yield
     finally:
         if enabled:
+            if not gc.get_freeze_count():
+                # What was made counts as old at once: else the next collection of the young would walk all of it.
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
