@@ -11,12 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
-from nearbank.plan.assembly import Decision, Draft, Share, drafts, readers
+from nearbank.plan.assembly import Decision, Draft, Share, drafts, readers, span
 from nearbank.plan.costs import Costs
+from nearbank.plan.earliest import NS, earliest, nanoseconds
 from nearbank.plan.kernels import Kernel
-from nearbank.plan.types import Task
+from nearbank.plan.types import Resource, Task
+from nearbank.plan.ways import Choice, Choices, choices_of, runs, sources
 
 __all__ = ["Proof", "is_chain", "prove"]
 
@@ -27,7 +30,6 @@ units, of 2 to 5 seconds. The first finds better plans, the second proves that t
 
 _LARGE = 230
 """Intervals of a model in which a unit takes longer; efforts shrink in proportion beyond."""
-_NS = 1000
 
 
 @dataclass(frozen=True)
@@ -45,21 +47,18 @@ def is_chain(kernels: Sequence[Kernel]) -> bool:
     place = {kernel.name: i for i, kernel in enumerate(kernels)}
     makers = {t: i for i, kernel in enumerate(kernels) for node in kernel.nodes for t in node.outputs}
     serial = all(any(makers.get(t) == i - 1 for t in kernel.sources) for i, kernel in enumerate(kernels) if i)
+    behind = readers(kernels)
     return serial and all(
         place[reader.name] == place[kernel.name] + 1
         for kernel in kernels
         if kernel.work is not None
-        for reader, _ in readers(kernels)[kernel.name]
+        for reader, _ in behind[kernel.name]
         if reader.work is not None
     )
 
 
 def prove(
-    kernels: Sequence[Kernel],
-    costs: Costs,
-    choices: Mapping[str, Sequence[tuple[Share, ...]]],
-    decision: Decision,
-    known: Sequence[Task],
+    kernels: Sequence[Kernel], costs: Costs, choices: Choices, decision: Decision, known: Sequence[Task]
 ) -> Proof | None:
     """The least makespan of the model, or what a limited effort shows of it; None where OR-tools is not installed.
 
@@ -74,147 +73,153 @@ def prove(
         from ortools.sat.python import cp_model
     except ImportError:
         return None
-    model = cp_model.CpModel()
-    join = int(costs.system.join_us * _NS)
-    limit = max(task.end_us + (costs.system.join_us if task.resource == "pim" else 0.0) for task in known)
-    horizon = int(limit * _NS) + 1
-    hints = {task.name: int(task.start_us * _NS) for task in known}
-    seen: dict[str, dict[str, Any]] = {"gpu": {}, "pim": {}}
-    chosen: list[tuple[str, Any, tuple[Share, ...]]] = []
-    lanes: dict[str, list[Any]] = {"gpu": [], "pim": []}
-    makers = {t: kernel.name for kernel in kernels for node in kernel.nodes for t in node.outputs}
-    staged = _staged(kernels, decision)
-    flags_of_runs = {run: model.new_bool_var(f"stages {run}") for run in set(staged.values())}
-    for flag in flags_of_runs.values():
-        model.add_hint(flag, True)
-    tasks = {
-        draft.name: draft
-        for run in flags_of_runs
-        for draft in drafts([k for k in kernels if staged.get(k.name) == run], decision, costs)
-    }
-    behind = readers(kernels)
-    # Flags of choices in memory that can be finished, and those of having been; None for a choice that is not.
-    ways: dict[str, list[tuple[Any, Any]]] = {kernel.name: [] for kernel in kernels}
-    in_memory: dict[str, list[Any]] = {kernel.name: [] for kernel in kernels}
-    starts: dict[str, tuple[Any, Draft]] = {}
-    for kernel in kernels:
-        name, sources = kernel.name, list(dict.fromkeys(makers[t] for t in kernel.sources if t in makers))
-        mine = [task for task in known if task.kernel == name]
-        for resource, found in seen.items():
-            found[name] = model.new_int_var(0, horizon, f"{name} seen by {resource}")
-            lag = costs.system.join_us if resource == "gpu" else 0.0
-            model.add_hint(
-                found[name], max(int((t.end_us + (lag if t.resource == "pim" else 0.0)) * _NS) for t in mine)
+    return _Model(cp_model, kernels, costs, choices_of(kernels, costs, choices), decision, known).solved()
+
+
+class _Model:
+    """Variables: for each kernel a flag a choice, the time at which either side sees its result, and a start a task."""
+
+    def __init__(
+        self, cp_model: ModuleType, kernels: Sequence[Kernel], costs: Costs, choices: Mapping[str, Sequence[Choice]],
+        decision: Decision, known: Sequence[Task],
+    ) -> None:  # fmt: skip
+        self.cp_model, self.model = cp_model, cp_model.CpModel()
+        self.kernels, self.costs, self.decision, self.known = kernels, costs, decision, known
+        self.join = nanoseconds(costs.system.join_us)
+        self.limit = span(known, costs.system.join_us)
+        self.horizon = nanoseconds(self.limit) + 1
+        self.least = earliest(kernels, costs, choices, decision)
+        self.read, self.behind = sources(kernels), readers(kernels)
+        self.hints = {task.name: nanoseconds(task.start_us) for task in known}
+        self.lanes: dict[Resource, list[Any]] = {"gpu": [], "pim": []}
+        self.seen: dict[str, dict[Resource, Any]] = {kernel.name: self._seen(kernel.name) for kernel in kernels}
+        self.flags: dict[str, list[Any]] = {kernel.name: [] for kernel in kernels}
+        self.shares: list[tuple[str, Any, tuple[Share, ...]]] = []
+        self.in_memory: dict[str, list[Any]] = {kernel.name: [] for kernel in kernels}
+        # Flags of choices in memory that can be finished, and those of having been; None for a choice that is not.
+        self.finished: dict[str, list[tuple[Any, Any]]] = {kernel.name: [] for kernel in kernels}
+        for kernel in kernels:
+            for choice in choices[kernel.name]:
+                self._add_choice(kernel.name, choice)
+        for run in runs(kernels, decision):
+            self._add_run(run)
+        for flags in self.flags.values():
+            self.model.add_exactly_one(flags)
+        self._require_finishing()
+        for lane in self.lanes.values():
+            self.model.add_no_overlap(lane)
+
+    def solved(self) -> Proof:
+        """The answer after all efforts, or the first that proves its best."""
+        makespan = self.model.new_int_var(max(seen["gpu"] for seen in self.least.values()), self.horizon, "makespan")
+        self.model.add_max_equality(makespan, [seen["gpu"] for seen in self.seen.values()])
+        self.model.minimize(makespan)
+        better: Decision | None = None
+        bound, least = 0.0, float(self.horizon)
+        size = sum(len(lane) for lane in self.lanes.values())
+        for branching, effort in _EFFORTS:
+            solver = self.cp_model.CpSolver()
+            solver.parameters.num_workers = 1
+            solver.parameters.random_seed = 0
+            solver.parameters.search_branching = type(solver.parameters.search_branching)(branching)
+            # Not seconds: the same answer on any machine.
+            solver.parameters.max_deterministic_time = effort * min(_LARGE / max(size, 1), 1.0)
+            status = solver.solve(self.model)
+            if (
+                status == self.cp_model.INFEASIBLE
+            ):  # what is known, all on a GPU that keeps its bandwidth, cannot be reached
+                return Proof(self.limit, None, "constraint programming, optimal")
+            bound = max(bound, solver.best_objective_bound)
+            if status in (self.cp_model.OPTIMAL, self.cp_model.FEASIBLE) and solver.objective_value < least:
+                least = solver.objective_value
+                better = {name: shares for name, flag, shares in self.shares if solver.value(flag)}
+            if status == self.cp_model.OPTIMAL:
+                return Proof(bound / NS, better, "constraint programming, optimal")
+        return Proof(bound / NS, better, "constraint programming, stopped early")
+
+    def _seen(self, name: str) -> dict[Resource, Any]:
+        """Variables of when either side sees a kernel's result; they begin where no plan is earlier."""
+        mine = [task for task in self.known if task.kernel == name]
+        out: dict[Resource, Any] = {}
+        for side, least in self.least[name].items():
+            out[side] = self.model.new_int_var(min(least, self.horizon), self.horizon, f"{name} seen by {side}")
+            lag = self.costs.system.join_us if side == "gpu" else 0.0
+            self.model.add_hint(
+                out[side], max(nanoseconds(t.end_us + (lag if t.resource == "pim" else 0.0)) for t in mine)
             )
-        flags: list[Any] = []
-        wanted = bool(costs.finish_us(kernel)) and any(reader.work is not None for reader, _ in behind[name])
-        now = any(r == "pim" for reader, _ in behind[name] for r, _ in decision[reader.name])
-        for shares in choices[name]:
-            memory = any(resource == "pim" for resource, _ in shares)
-            plain = drafts([kernel], {name: shares}, costs)
-            done = drafts([kernel], {name: shares}, costs, finished=(name,)) if memory and wanted else plain
-            # Where finishing is a task by itself it is one that may be left out, else the whole choice is another one.
-            added = [draft for draft in done if draft.role != "finish"] == plain
-            for finished, made in ((True, done),) if added else ((False, plain), (True, done)):
-                flag = model.new_bool_var(f"{name} {len(flags)}")
-                flags.append(flag)
-                chosen.append((name, flag, shares))
-                hinted = shares == decision[name] and (added or finished == now)
-                model.add_hint(flag, hinted)
-                extra = flag
-                if done != plain:
-                    if added:
-                        extra = model.new_bool_var(f"{name} {len(flags)} finished")
-                        model.add_hint(extra, hinted and now)
-                        model.add_implication(extra, flag)
-                    ways[name].append((flag, extra if finished else None))
-                own, at = {draft.name: draft for draft in made}, hints if hinted else {}
-                _add_tasks(model, lanes, own, flag, extra, sources, name, seen, horizon, join, {}, at)
-                in_memory[name] += [flag] if memory else []
-        if name in staged:
-            run = staged[name]
-            flag = flags_of_runs[run]
-            flags.append(flag)
-            chosen.append((name, flag, decision[name]))
-            in_memory[name] += [flag] if any(resource == "pim" for resource, _ in decision[name]) else []
-            own = {n: draft for n, draft in tasks.items() if draft.kernel == name}
-            inside = {n: found for n, found in starts.items() if staged[found[1].kernel] == run}
-            outside = [n for n in sources if staged.get(n) != run]
-            starts.update(_add_tasks(model, lanes, own, flag, flag, outside, name, seen, horizon, join, inside, hints))
-        model.add_exactly_one(flags)
-    for name, found_ways in ways.items():
-        reading = [flag for reader, _ in behind[name] for flag in in_memory[reader.name]]
-        for flag, then in found_ways:
-            for other in reading:
-                model.add_bool_or([flag.Not(), other.Not(), *([] if then is None else [then])])
-            if then is not None:
-                model.add_bool_or([*reading, then.Not()])
-    for lane in lanes.values():
-        model.add_no_overlap(lane)
-    makespan = model.new_int_var(0, horizon, "makespan")
-    model.add_max_equality(makespan, list(seen["gpu"].values()))
-    model.minimize(makespan)
-    better: Decision | None = None
-    bound, least = 0.0, float(horizon)
-    for branching, effort in _EFFORTS:
-        solver = cp_model.CpSolver()
-        solver.parameters.num_workers = 1
-        solver.parameters.random_seed = 0
-        solver.parameters.search_branching = type(solver.parameters.search_branching)(branching)
-        size = sum(len(lane) for lane in lanes.values())
-        # Not seconds: the same answer on any machine.
-        solver.parameters.max_deterministic_time = effort * min(_LARGE / max(size, 1), 1.0)
-        status = solver.solve(model)
-        if status == cp_model.INFEASIBLE:  # what is known, all on a GPU that keeps its bandwidth, cannot be reached
-            return Proof(limit, None, "constraint programming, optimal")
-        bound = max(bound, solver.best_objective_bound)
-        if status in (cp_model.OPTIMAL, cp_model.FEASIBLE) and solver.objective_value < least:
-            least = solver.objective_value
-            better = {name: shares for name, flag, shares in chosen if solver.value(flag)}
-        if status == cp_model.OPTIMAL:
-            return Proof(bound / _NS, better, "constraint programming, optimal")
-    return Proof(bound / _NS, better, "constraint programming, stopped early")
+        return out
 
+    def _flag(self, name: str, shares: tuple[Share, ...], *, hinted: bool) -> Any:
+        flag = self.model.new_bool_var(f"{name} {len(self.flags[name])}")
+        self.flags[name].append(flag)
+        self.shares.append((name, flag, shares))
+        self.model.add_hint(flag, hinted)
+        return flag
 
-def _staged(kernels: Sequence[Kernel], decision: Decision) -> dict[str, int]:
-    """Kernel that is cut in stages -> number of its run; neighbours that are cut alike are one run."""
-    out: dict[str, int] = {}
-    run, before = 0, False
-    for kernel in kernels:
-        cut = decision[kernel.name][0][1].is_band
-        run += cut and not before
-        before = cut
-        if cut:
-            out[kernel.name] = run
-    return out
+    def _add_choice(self, name: str, choice: Choice) -> None:
+        now = any(side == "pim" for reader, _ in self.behind[name] for side, _ in self.decision[reader.name])
+        for finished, tasks in ((True, choice.done),) if choice.adds else ((False, choice.plain), (True, choice.done)):
+            hinted = choice.shares == self.decision[name] and (choice.adds or finished == now)
+            flag = then = self._flag(name, choice.shares, hinted=hinted)
+            if choice.done != choice.plain:
+                if choice.adds:
+                    then = self.model.new_bool_var(f"{name} {len(self.flags[name])} finished")
+                    self.model.add_hint(then, hinted and now)
+                    self.model.add_implication(then, flag)
+                self.finished[name].append((flag, then if finished else None))
+            self._add_tasks(tasks, flag, then, self.read[name], {}, hinted=hinted)
+            self.in_memory[name] += [flag] if choice.in_memory else []
 
+    def _add_run(self, run: Sequence[Kernel]) -> None:
+        """Kernels that keep their stages, all or none."""
+        flag, inside = self.model.new_bool_var(f"stages from {run[0].name}"), {kernel.name for kernel in run}
+        self.model.add_hint(flag, True)
+        tasks, starts = drafts(run, self.decision, self.costs), dict[str, tuple[Any, Draft]]()
+        for kernel in run:
+            name, shares = kernel.name, self.decision[kernel.name]
+            self.flags[name].append(flag)
+            self.shares.append((name, flag, shares))
+            self.in_memory[name] += [flag] if any(side == "pim" for side, _ in shares) else []
+            outside = [n for n in self.read[name] if n not in inside]
+            own = [draft for draft in tasks if draft.kernel == name]
+            starts |= self._add_tasks(own, flag, flag, outside, starts, hinted=True)
 
-def _add_tasks(
-    model: Any, lanes: dict[str, list[Any]], tasks: Mapping[str, Draft], flag: Any, then: Any, sources: Sequence[str], kernel: str,
-    seen: Mapping[str, Mapping[str, Any]], horizon: int, join: int, inside: Mapping[str, tuple[Any, Draft]],
-    hints: Mapping[str, int],
-) -> dict[str, tuple[Any, Draft]]:  # fmt: skip
-    """Optional intervals of a kernel's ``tasks``, there with ``flag``, and to finish, with ``then``: behind all of the kernels
-    ``sources``, each as the task's side sees it, and behind those of ``inside`` and of each other that they need; name -> (start,
-    draft)."""
-    out: dict[str, tuple[Any, Draft]] = {}
-    for draft in tasks.values():
-        there = then if draft.role == "finish" else flag
-        length = int(draft.us * _NS)
-        start = model.new_int_var(0, horizon, draft.name)
-        stop = model.new_int_var(0, horizon, draft.name)
-        lanes[draft.resource].append(model.new_optional_interval_var(start, length, stop, there, draft.name))
-        model.add_hint(start, hints.get(draft.name, 0))
-        model.add_hint(stop, hints.get(draft.name, 0) + length)
-        for name in sources if draft.role == "work" else ():
-            model.add(start >= seen[draft.resource][name]).only_enforce_if(there)
-        for name in draft.needs:
-            found = out.get(name) or inside.get(name)
-            if found is not None:
-                lag = join if (found[1].resource, draft.resource) == ("pim", "gpu") else 0
-                model.add(start >= found[0] + int(found[1].us * _NS) + lag).only_enforce_if(there)
-        out[draft.name] = start, draft
-        for resource, ends in seen.items():
-            lag = join if (draft.resource, resource) == ("pim", "gpu") else 0
-            model.add(ends[kernel] >= stop + lag).only_enforce_if(there)
-    return out
+    def _require_finishing(self) -> None:
+        """What memory made is finished if, and only if, memory reads it."""
+        for name, ways in self.finished.items():
+            reading = [flag for reader, _ in self.behind[name] for flag in self.in_memory[reader.name]]
+            for flag, then in ways:
+                for other in reading:
+                    self.model.add_bool_or([flag.Not(), other.Not(), *([] if then is None else [then])])
+                if then is not None:
+                    self.model.add_bool_or([*reading, then.Not()])
+
+    def _add_tasks(
+        self, tasks: Sequence[Draft], flag: Any, then: Any, behind: Sequence[str], inside: Mapping[str, tuple[Any, Draft]], *,
+        hinted: bool,
+    ) -> dict[str, tuple[Any, Draft]]:  # fmt: skip
+        """Optional intervals of a kernel's ``tasks``, there with ``flag``, and to finish, with ``then``: behind all of the kernels
+        ``behind``, each as the task's side sees it, and behind those of ``inside`` and of each other that they need; name ->
+        (start, draft)."""
+        model, out = self.model, dict[str, tuple[Any, Draft]]()
+        for draft in tasks:
+            there, length = then if draft.role == "finish" else flag, nanoseconds(draft.us)
+            start, stop = (model.new_int_var(0, self.horizon, draft.name) for _ in range(2))
+            self.lanes[draft.resource].append(model.new_optional_interval_var(start, length, stop, there, draft.name))
+            at = self.hints.get(draft.name, 0) if hinted else 0
+            model.add_hint(start, at)
+            model.add_hint(stop, at + length)
+            for name in behind if draft.role == "work" else ():
+                model.add(start >= self.seen[name][draft.resource]).only_enforce_if(there)
+            for name in draft.needs:
+                found = out.get(name) or inside.get(name)
+                if found is not None:
+                    ready = found[0] + nanoseconds(found[1].us) + self._lag(found[1].resource, draft.resource)
+                    model.add(start >= ready).only_enforce_if(there)
+            out[draft.name] = start, draft
+            for side, end in self.seen[draft.kernel].items():
+                model.add(end >= stop + self._lag(draft.resource, side)).only_enforce_if(there)
+        return out
+
+    def _lag(self, one: Resource, other: Resource) -> int:
+        return self.join if (one, other) == ("pim", "gpu") else 0
