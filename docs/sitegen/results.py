@@ -25,7 +25,7 @@ NETWORKS = tuple(
 )  # fmt: skip
 """Commands of the results table, as they are typed."""
 
-PUBLISHED = {name: f"nearbank reproduce {name} --batch 1" for name in ("pimflow", "cal2022")}
+PUBLISHED = {name: f"nearbank reproduce {name}" for name in ("pimflow", "cal2022")}
 """Published table -> the command that reproduces it."""
 
 
@@ -54,9 +54,9 @@ def result(command: str) -> dict[str, Any]:
     }
 
 
-def published(name: str, *, setting: Sequence[str] = ()) -> dict[str, Any]:
-    """The rows of one of `PUBLISHED`, with figures in as many digits as they are worth."""
-    only = "".join(f" --setting {shlex.quote(one)}" for one in setting)
+def published(name: str, *, setting: Sequence[str] = (), batch: Sequence[int] = ()) -> dict[str, Any]:
+    """The rows of one of `PUBLISHED`, of some settings and batches if any, with figures in as many digits as they are worth."""
+    only = "".join(f" --setting {shlex.quote(one)}" for one in setting) + "".join(f" --batch {one}" for one in batch)
     rows = [
         {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
         for row in document(PUBLISHED[name] + only)["rows"]

@@ -201,12 +201,12 @@ def published() -> str:
     for name, (about, _) in TABLES.items():
         document = json.loads((DATA / f"{name}.json").read_text())
         rows = [_published(row) for row in document["rows"]]
-        columns = ("setting", "model", "policy", "scope", "published", "nearbank", "error", "no plan is above")
+        columns = ("setting", "model", "batch", "policy", "scope", "published", "nearbank", "error", "no plan is above")
         energies: tuple[str, ...] = ("energy published", "energy")
         if not any(row["energy_published"] for row in document["rows"]):
             rows, energies = [row[: len(columns)] for row in rows], ()
         parts += [f"### {name}\n", f"{about[0].upper()}{about[1:]}. `{document['command']}` makes this table.\n"]
-        parts.append(table((*columns, *energies), rows, left=columns[:4]))
+        parts.append(table((*columns, *energies), rows, left=("setting", "model", "policy", "scope")))
         used = {row["setting"] for row in document["rows"]}
         parts += ["\n".join(f"- {s.name}: {s.about}." for s in settings(name) if s.name in used) + "\n"]
     return "\n".join(parts)
@@ -215,7 +215,7 @@ def published() -> str:
 def _published(row: dict[str, Any]) -> tuple[str, ...]:
     said, ours = row["published"], row["ours"]
     return (
-        row["setting"], row["model"], row["policy"], row["scope"], f"{said:.3f}x" if said else "", f"{ours:.3f}x",
+        row["setting"], row["model"], str(row["batch"]), row["policy"], row["scope"], f"{said:.3f}x" if said else "", f"{ours:.3f}x",
         f"{ours / said - 1:+.1%}" if said else "", f"{row['bound']:.2f}x", _change(row["energy_published"]), _change(row["energy"]),
     )  # fmt: skip
 
