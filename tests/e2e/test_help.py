@@ -74,6 +74,14 @@ def test_names_are_completed(tmp_path, monkeypatch):
         ("nearbank comp", ["compare"]),
         ("nearbank run mobilenet-v2 --policy pi", ["pim", "pipeline"]),
         ("nearbank devices check newton-h", ["newton-hbm2"]),
+        ("nearbank run mobilenet-v2 --groups t", ["tiles"]),
+        ("nearbank run mobilenet-v2 --host t", ["torch"]),
+        ("nearbank run mobilenet-v2 --image co", ["coffee"]),
+        ("nearbank run mobilenet-v2 --trace-level c", ["commands"]),
+        ("nearbank layer --format pim", ["pimflow"]),
+        ("nearbank layer --function sil", ["silu"]),
+        ("nearbank sensitivity mobilenet-v2 --parameter jo", ["join"]),
+        ("nearbank reproduce pimf", ["pimflow"]),
     ],
 )
 def test_the_shell_is_answered(tmp_path, line, answers):

@@ -258,7 +258,7 @@ def test_what_is_no_pure_function_is_refused(function, words: str, capsys) -> No
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"polcy": "pim"}, "unknown option; got 'polcy'; must be did you mean policy"),
+        ({"polcy": "pim"}, "unknown option; got 'polcy'; did you mean policy"),
         ({"channels": "16"}, "option 'channels'; got '16'; must be a whole number"),
         ({"channels": True}, "option 'channels'; got True; must be a whole number"),
         ({"check": 1}, "option 'check'; got 1; must be True or False"),

@@ -180,7 +180,7 @@ def test_functions_have_no_weights():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"options": {"polcy": "pim"}}, "backend nearbank: unknown option; got 'polcy'; must be did you mean policy"),
+        ({"options": {"polcy": "pim"}}, "backend nearbank: unknown option; got 'polcy'; did you mean policy"),
         ({"options": {"channels": "16"}}, "option 'channels'; got '16'; must be a whole number"),
         ({"mode": "reduce-overhead"}, "mode of torch.compile; got 'reduce-overhead'; must be left out"),
     ],
