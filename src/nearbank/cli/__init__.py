@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -42,9 +44,15 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
         print(__version__)
 
 
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """End as Ctrl-C does, so that half-written files are taken away; Python's own handling would leave them."""
+    sys.exit(128 + number)
+
+
 def main() -> None:
-    """Run the command line: errors are one line on standard error and exit status 2; Ctrl-C is 130."""
+    """Run the command line: errors are one line on standard error and exit status 2; Ctrl-C is 130, a termination 143."""
     try:
+        signal.signal(signal.SIGTERM, _terminate)
         status = app(prog_name="nearbank", standalone_mode=False)
         if status == 130:  # the parser's own handling of Ctrl-C
             raise KeyboardInterrupt
