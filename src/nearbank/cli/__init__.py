@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from types import FrameType
@@ -53,6 +54,8 @@ def main() -> None:
     """Run the command line: errors are one line on standard error and exit status 2; Ctrl-C is 130, a termination 143."""
     try:
         signal.signal(signal.SIGTERM, _terminate)
+        if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name need not be text, nor a terminal know all letters
+            sys.stdout.reconfigure(errors="backslashreplace")
         status = app(prog_name="nearbank", standalone_mode=False)
         if status == 130:  # the parser's own handling of Ctrl-C
             raise KeyboardInterrupt

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,17 +63,18 @@ def _is_special(path: Path) -> bool:
 def write_lines(path: Path, lines: Iterable[str]) -> None:
     """Write text through a temporary file beside ``path``, so that a reader or a Ctrl-C never meets half of it.
 
-    A link stays a link: what it leads to is written. A pipe or a device is written to directly.
+    A link stays a link: what it leads to is written. A pipe or a device is written to directly. What is no text, as some file
+    names, is written as escapes.
     """
     temporary = None
     try:
         if _is_special(path):
-            with path.open("w", encoding="utf-8") as file:
+            with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
                 file.writelines(lines)
             return
         real = path.resolve()
         with tempfile.NamedTemporaryFile(
-            "w", dir=real.parent, prefix=f".{real.name}.", delete=False, encoding="utf-8"
+            "w", dir=real.parent, prefix=f".{real.name}.", delete=False, encoding="utf-8", errors="backslashreplace"
         ) as new:
             temporary = Path(new.name)
             new.writelines(lines)
@@ -89,6 +91,16 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
 
 
 def write_json(path: Path | None, content: dict[str, Any]) -> None:
-    """Write ``content`` with a stable order of keys and floats as they are; nothing if ``path`` is None."""
+    """Write ``content`` with a stable order of keys and floats as they are, but for those that are none (null); nothing if ``path``
+    is None."""
     if path is not None:
-        write_lines(path, [json.dumps(content, indent=2, allow_nan=False, default=str), "\n"])
+        write_lines(path, [json.dumps(_finite(content), indent=2, allow_nan=False, default=str), "\n"])
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity and no NaN, which outputs and their errors may be: null instead."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(x) for key, x in value.items()}
+    return [_finite(x) for x in value] if isinstance(value, list | tuple) else value

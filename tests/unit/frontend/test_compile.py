@@ -278,3 +278,10 @@ def test_a_system_of_one_s_own():
     compiled = nb.compile(nn.Linear(8, 4).eval(), torch.randn(2, 8), device=unit, gpu=gpu, channels=4, launch_us=2)
     system = compiled.plan.system
     assert (system.device, system.gpu, system.channels, system.launch_us) == ("newton-hbm2", "rtx2060", 4, 2)
+
+
+def test_a_function_is_no_module():
+    with pytest.raises(
+        InputError, match=r"got 'function'; must be a torch.nn.Module; of a function, torch.compile takes backend="
+    ):
+        nb.compile(lambda x: x, torch.ones(1))
