@@ -26,7 +26,7 @@ __all__ = ["main"]
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None,
-    help="Convolutional networks on a GPU whose memory can compute. Example: nearbank run efficientnet-lite0 --policy pim",
+    help="Convolutional networks on a GPU whose memory can compute.\n\nExample: nearbank run efficientnet-lite0 --policy pim",
 )  # fmt: skip
 app.command("run")(run)
 app.command("explain")(explain)

@@ -69,6 +69,7 @@ def layer(
 ) -> None:
     """Compile, time and optionally verify or write out one matrix product.
 
+    \b
     Example: nearbank layer --pixels 12544 --in-channels 16 --out-channels 96 --verify
     """
     output.check_writable(json)
