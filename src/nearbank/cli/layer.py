@@ -74,6 +74,7 @@ def layer(
     """
     output.check_writable(json)
     output.check_writable(trace)
+    output.check_apart(json=json, trace=trace)
     check_level(trace_level)
     use_cache(cache, no_cache)
     output.check_folder(emit)

@@ -88,6 +88,7 @@ def run(
     """
     for path in (json, html, trace):
         output.check_writable(path)
+    output.check_apart(json=json, html=html, trace=trace)
     check_level(trace_level)
     if html is not None:
         pages.check_plotly()

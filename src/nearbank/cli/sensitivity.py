@@ -70,6 +70,7 @@ def sensitivity(
     """
     output.check_writable(json)
     plots.check_plot(plot)
+    output.check_apart(json=json, plot=plot)
     use_cache(cache, no_cache)
     wanted = parameter or list(_PARAMETERS)
     for name in wanted:

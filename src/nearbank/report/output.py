@@ -14,7 +14,7 @@ from typing import Any
 
 from nearbank.errors import InputError
 
-__all__ = ["check_folder", "check_writable", "command_line", "write_json", "write_lines"]
+__all__ = ["check_apart", "check_folder", "check_writable", "command_line", "write_json", "write_lines"]
 
 
 def command_line() -> str:
@@ -33,6 +33,17 @@ def check_writable(path: Path | None) -> None:
     if _is_special(path):
         return
     _check_takes_files(path.resolve().parent, path, "cannot write the file")
+
+
+def check_apart(**paths: Path | None) -> None:
+    """InputError if two options, by their names, would write the same file: the later one would replace the other's."""
+    seen: dict[Path, str] = {}
+    for name, path in paths.items():
+        if path is None or _is_special(path):
+            continue
+        other = seen.setdefault(path.resolve(), name)
+        if other != name:
+            raise InputError(f"--{name}", value=str(path), bound=f"another file than that of --{other}")
 
 
 def _check_takes_files(folder: Path, path: Path, what: str) -> None:
