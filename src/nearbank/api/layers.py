@@ -20,7 +20,7 @@ from nearbank.tabular import Table, Tabular
 __all__ = ["LayerReport", "layer", "verify_values"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LayerReport(Tabular):
     """What `nearbank.layer` returns. ``energy``: of its commands; ``bus``: of the same data over the bus, whole and weights alone;
     None for a memory without energy constants. ``verified``: how many values were compared, 0 if not asked for."""
