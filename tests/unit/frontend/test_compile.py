@@ -285,3 +285,14 @@ def test_a_function_is_no_module():
         InputError, match=r"got 'function'; must be a torch.nn.Module; of a function, torch.compile takes backend="
     ):
         nb.compile(lambda x: x, torch.ones(1))
+
+
+class _Branches(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x if x.sum().item() > 0 else -x
+
+
+def test_what_cannot_be_exported_is_one_error_and_no_graph_on_the_terminal(capfd):
+    with pytest.raises(ModelError, match=r"torch.export failed: Could not guard on data-dependent expression"):
+        nb.compile(_Branches().eval(), torch.ones(3))
+    assert capfd.readouterr() == ("", "")
