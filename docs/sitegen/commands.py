@@ -45,7 +45,7 @@ def _address(path: tuple[str, ...]) -> str:
 
 def _said(command: Any) -> tuple[str, str]:
     """The first sentence of a command's help, and its example."""
-    about, _, example = (command.help or "").partition("Example:")
+    about, _, example = (command.help or "").replace("\b\n", "").partition("Example:")
     return " ".join(about.split()), " ".join(example.split())
 
 

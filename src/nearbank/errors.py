@@ -17,6 +17,9 @@ __all__ = [
 ]
 
 
+_MEANT = "did you mean "
+
+
 class NearbankError(Exception):
     """Base of all errors that nearbank raises on purpose; the command line prints it as one line, exit status 2."""
 
@@ -26,7 +29,7 @@ class NearbankError(Exception):
         if value is not None:
             parts.append(f"got {value!r}" if isinstance(value, str) else f"got {value}")
         if bound:
-            parts.append(f"must be {bound}")
+            parts.append(bound if bound.startswith(_MEANT) else f"must be {bound}")
         super().__init__("; ".join(parts))
 
 
@@ -59,7 +62,7 @@ class Infeasible(PlanError):
 
 
 def near_matches(word: str, known: Iterable[str]) -> str:
-    """``"; did you mean a, b?"`` for the known words near ``word``, else the whole list; for error messages."""
+    """``"did you mean a, b?"`` for the known words near ``word``, else the whole list; for error messages."""
     words = sorted(known)
     near = difflib.get_close_matches(word, words, n=3, cutoff=0.5)
-    return f"did you mean {', '.join(near)}?" if near else f"one of {', '.join(words)}"
+    return f"{_MEANT}{', '.join(near)}?" if near else f"one of {', '.join(words)}"

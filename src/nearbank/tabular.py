@@ -59,6 +59,10 @@ class Tabular:
         frame.attrs["caption"] = made.caption
         return frame
 
+    def __repr__(self) -> str:
+        """A line, for prompts: the whole would be a network with all that is known of it."""
+        return f"<{type(self).__name__}: {self.table().caption}>"
+
     def _repr_html_(self) -> str:
         return self.table().html()
 

@@ -35,6 +35,6 @@ def test_the_trace_plays_to_the_same_clocks(nearbank, tmp_path):
 def test_what_is_refused(nearbank, tmp_path):
     out = tmp_path / "out"
     assert "must be host" in nearbank(*LAYER, "--emit", out, "--format", "aim").fails()
-    assert "no table of the activation function 'swish'" in nearbank(*LAYER, "--function", "swish").fails()
+    assert "activation function; got 'swish'" in nearbank(*LAYER, "--function", "swish").fails()
     assert "leaves bias and activation to the host" in nearbank(*LAYER, "--bias", "--mapping", "serial").fails()
     assert not out.exists()

@@ -130,6 +130,22 @@ def test_devices_show_themselves():
     assert nb.devices.names() == nb.devices.load.names()
 
 
+def test_results_are_a_line_at_a_prompt(model):
+    report = nb.run(model, values=False, **SMALL)
+    compared = nb.compare(model, "newton-gddr6", **SMALL)
+    for result in (report, report.plan, nb.layer(4, 8, 8), compared, report.device):
+        assert repr(result) == f"<{type(result).__name__}: {result.table().caption}>"
+
+
+def test_outputs_cannot_be_written_to(model):
+    report = nb.run(model, **SMALL)
+    (name,) = report.outputs
+    with pytest.raises(TypeError):
+        report.outputs[name] = 0
+    with pytest.raises(ValueError, match="read-only"):
+        report.outputs[name][:] = 0
+
+
 def test_results_are_frozen(model):
     results = [
         nb.run(model, values=False, **SMALL), nb.plan(model, policy="gpu-only"), nb.layer(4, 16, 16), nb.device("newton-gddr6"),

@@ -76,6 +76,14 @@ def test_models(nearbank, folder, kind: str, words: list[str]) -> None:
         (("run", "mobilenet-v2", "--no-values", "--policy", "pin"), ["unknown policy", "'pin'", "pim"]),
         (("run", "mobilenet-v2", "--no-values", "--mapping", "residant"), ["unknown mapping", "resident"]),
         (("run", "mobilenet-v2", "--no-values", "--gpu", "h20"), ["unknown GPU", "h200"]),
+        (
+            ("run", "mobilenet-v2", "--no-values", "--json", "a.json", "--trace", "./a.json"),
+            ["--trace", "another file", "--json"],
+        ),
+        (
+            ("layer", "--pixels", 1, "--in-channels", 1, "--out-channels", 1, "--function", "sulu"),
+            ["function", "sulu", "silu"],
+        ),
         (("run", "mobilenet-v2", "--no-values", "--channels", "0"), ["channels", "got 0", "1 to 32"]),
         (("run", "mobilenet-v2", "--no-values", "--channels", "33"), ["channels", "got 33", "1 to 32"]),
         (("run", "mobilenet-v2", "--no-values", "--batch", "0"), ["--batch", "1 to 4096"]),

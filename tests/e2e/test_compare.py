@@ -9,6 +9,7 @@ import pytest
 
 import nearbank as nb
 from nearbank.errors import InputError
+from nearbank.report.comparison import comparison_figure
 from tests.e2e.models import network
 
 FIXED = ("--mapping", "resident", "--channels", 4, "--launch-us", 0, "--join-us", 0)
@@ -62,6 +63,17 @@ def test_the_plot_is_one_file_that_needs_no_network(nearbank, tmp_path, model):
         assert f'"name":"{bar}"' in text
     nearbank("compare", model, "--gpu", "rtx2060", *FIXED, "--plot", tmp_path / "again.html")
     assert (tmp_path / "again.html").read_text() == text
+
+
+def test_systems_of_one_name_have_bars_each(nearbank, tmp_path, model):
+    for folder, clock in (("a", 875), ("b", 1000)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "my.toml").write_text(f'base = "newton-gddr6"\nclock_mhz = {clock}\n')
+    devices = [tmp_path / folder / "my.toml" for folder in "ab"]
+    found = nb.compare(model, devices, "rtx2060", channels=4, mapping="resident")
+    assert [row.device for row in found.rows] == ["my", "my"]
+    for bars in comparison_figure(found).data:
+        assert len(set(bars.x)) == 2
 
 
 def test_without_plotly(nearbank, tmp_path, model, monkeypatch):

@@ -54,7 +54,7 @@ def test_a_file_that_is_there_stays(nearbank, tmp_path):
     [
         (
             ("new", "my.toml", "--base", "newton-gdr6"),
-            "unknown base; got 'newton-gdr6'; must be did you mean newton-gddr6",
+            "unknown base; got 'newton-gdr6'; did you mean newton-gddr6",
         ),
         (("new", "my.json"), "my.json: a device file; got '.json'; must be named .toml"),
         (("new", "no/my.toml"), "no/my.toml: cannot write the file: No such file"),

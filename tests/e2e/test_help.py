@@ -33,14 +33,23 @@ def commands() -> list[tuple[str, ...]]:
 @pytest.mark.parametrize("command", commands(), ids=" ".join)
 def test_each_command_has_an_example_that_parses(nearbank, command):
     text = nearbank(*command, "--help").out
-    (example,) = re.findall(r"Example: (nearbank .+?)(?:\n\n|\Z)", text, re.DOTALL)
-    words = shlex.split(example)[1:]
+    (example,) = re.findall(r"^ +Example: (nearbank .+)\n\n", text, re.MULTILINE)  # a line, or pasting runs half of it
+    words = shlex.split(example.rpartition(" && ")[2])[1:]
     assert words[: len(command)] == list(command)
     group = ROOT
     for name in command[:-1]:
         group = group.commands[name]
     parsed = group.commands[command[-1]].make_context(command[-1], words[len(command) :])
     assert parsed.params
+
+
+def test_the_example_of_simulate_works(nearbank, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (example,) = re.findall("Example: (.+)", nearbank("simulate", "--help").out)
+    for command in example.split(" && "):
+        done = nearbank(*shlex.split(command)[1:])
+        assert done.status == 0, done.err
+    assert "program.nbk" in done.out
 
 
 def test_the_help_of_all(nearbank):
@@ -74,6 +83,14 @@ def test_names_are_completed(tmp_path, monkeypatch):
         ("nearbank comp", ["compare"]),
         ("nearbank run mobilenet-v2 --policy pi", ["pim", "pipeline"]),
         ("nearbank devices check newton-h", ["newton-hbm2"]),
+        ("nearbank run mobilenet-v2 --groups t", ["tiles"]),
+        ("nearbank run mobilenet-v2 --host t", ["torch"]),
+        ("nearbank run mobilenet-v2 --image co", ["coffee"]),
+        ("nearbank run mobilenet-v2 --trace-level c", ["commands"]),
+        ("nearbank layer --format pim", ["pimflow"]),
+        ("nearbank layer --function sil", ["silu"]),
+        ("nearbank sensitivity mobilenet-v2 --parameter jo", ["join"]),
+        ("nearbank reproduce pimf", ["pimflow"]),
     ],
 )
 def test_the_shell_is_answered(tmp_path, line, answers):

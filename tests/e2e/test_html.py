@@ -15,7 +15,7 @@ import pytest
 from nearbank.cli import main
 from nearbank.devices import device
 from tests.e2e.browser import chromium, opened
-from tests.e2e.models import network
+from tests.e2e.models import convolution, network
 
 pytest.importorskip("plotly")
 SECTIONS = (
@@ -228,6 +228,11 @@ def test_on_paper_and_on_a_telephone(report, browser, tmp_path):
         page.emulate_media(media="print")
         assert not page.locator("nav").is_visible()
         assert page.locator("#layers-table").is_visible()
+        widths = "[...document.querySelectorAll('.plot .main-svg')].map((e) => e.getBoundingClientRect().width)"
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert max(page.evaluate(widths)) <= 720  # the inside of a sheet of A4 at 96 px an inch
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert max(page.evaluate(widths)) > 1000
     with opened(browser, report.path, viewport={"width": 390, "height": 800}) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         page.screenshot(path=tmp_path / "small.png")
@@ -251,6 +256,29 @@ def test_a_plan_without_memory_and_without_energy(nearbank, tmp_path):
         "No weights are in memory",
         "No layer is divided",
         "relative L2 error",
+        "Everything is on the GPU, as policy gpu-only says.",
     ):
         assert said in text
+    assert "faster" not in text[text.index('<section id="headline"') : text.index('<section id="network"')]
     assert set(figures(text)) == {"timeline", "roofline-plot", "energy-plot"}
+
+
+def test_what_may_not_go_to_memory_loses_no_race(nearbank, tmp_path):
+    """A depthwise convolution stays on the GPU by the default grouping, however fast it would be in memory."""
+    model, path = convolution(tmp_path / "m.onnx", shape=(1, 6, 7, 7), groups=6), tmp_path / "r.html"
+    done = nearbank("run", model, "--no-values", "--html", path)
+    assert done.status == 0, done.err
+    for text in (done.out, path.read_text()):
+        assert "No layer of this network may go to memory" in " ".join(text.split())
+        assert "is faster" not in text
+
+
+def test_the_end_of_a_plan_that_takes_as_long_is_labelled_inside_the_plot(nearbank, browser, tmp_path):
+    path = tmp_path / "r.html"
+    done = nearbank("run", network(tmp_path / "m.onnx"), "--policy", "gpu-only", "--no-values", "--html", path)
+    assert done.status == 0, done.err
+    with opened(browser, path) as page:
+        box = page.locator("#timeline").bounding_box()
+        label = page.locator("#timeline .annotation-text-g").bounding_box()
+        assert box["x"] <= label["x"]
+        assert label["x"] + label["width"] <= box["x"] + box["width"]

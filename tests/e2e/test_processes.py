@@ -67,3 +67,37 @@ def test_a_reader_that_leaves_early() -> None:
         errors = process.stderr.read()
     assert process.returncode != 0
     assert errors == ""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_process_that_is_stopped_while_it_writes_leaves_nothing(tmp_path, sent, status):
+    """The writer stops in the middle of its file until the signal comes."""
+    code = """
+import sys, time
+from nearbank.cli import main
+from nearbank.report import output
+
+def lines(path, text):
+    def slowly():
+        yield "half of it"
+        print("writing", flush=True)
+        time.sleep(60)
+    whole(path, slowly())
+
+whole, output.write_lines = output.write_lines, lines
+sys.argv = ["nearbank", "layer", "--pixels", "1", "--in-channels", "1", "--out-channels", "1", "--mapping", "resident",
+            "--no-cache", "--json", "out.json"]
+main()
+"""
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+    )
+    assert child.stdout is not None
+    while child.stdout.readline() != "writing\n":
+        assert child.poll() is None
+    assert len(list(tmp_path.iterdir())) == 1
+    child.send_signal(sent)
+    child.communicate(timeout=60)
+    assert child.returncode == status
+    assert list(tmp_path.iterdir()) == []

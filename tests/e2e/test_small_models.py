@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,22 @@ def test_a_users_device_computes_too(nearbank, tmp_path: Path) -> None:
     assert done.status == 0, done.err
     # bf16 keeps 8 bits where fp16 keeps 11: worse than above, and no worse than its own rounding.
     assert 0.0005 < json.loads(out.read_text())["values"]["relative_l2_error"] < 0.02
+
+
+def test_outputs_that_overflow_are_null_in_json(nearbank, tmp_path, recwarn):
+    model = network(tmp_path / "m.onnx", channels=(3, 8, 8), bad=3e38)
+    done = nearbank("run", model, "--policy", "pim", "--json", tmp_path / "r.json")
+    assert done.status == 0, done.err
+    assert json.loads((tmp_path / "r.json").read_text())["values"]["relative_l2_error"] is None
+    assert not [x for x in recwarn if issubclass(x.category, RuntimeWarning)]
+
+
+def test_a_file_name_that_is_no_text(nearbank, tmp_path):
+    pytest.importorskip("plotly")
+    model = tmp_path / os.fsdecode(b"m\xff.onnx")
+    network(tmp_path / "m.onnx").rename(model)
+    report, trace = tmp_path / "r.html", tmp_path / "t.json"
+    done = nearbank("run", model, "--policy", "pim", "--no-values", "--html", report, "--trace", trace)
+    assert done.status == 0, done.err
+    assert r"m\udcff" in report.read_text(encoding="utf-8")
+    assert json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]

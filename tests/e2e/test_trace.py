@@ -139,10 +139,7 @@ def test_what_cannot_be_traced(nearbank, tmp_path):
     assert "too many commands for --trace-level commands" in message
     assert "at most 200000" in message
     assert not trace.exists()
-    assert (
-        "--trace-level; got 'task'; must be did you mean tasks"
-        in nearbank("layer", *sizes, "--trace-level", "task").fails()
-    )
+    assert "--trace-level; got 'task'; did you mean tasks" in nearbank("layer", *sizes, "--trace-level", "task").fails()
     assert "folder" in nearbank("layer", *sizes, "--trace", tmp_path).fails()
 
 

@@ -113,7 +113,7 @@ def test_state_checks_by_name(tmp_path) -> None:  # type: ignore[no-untyped-def]
         file.write_text(f'base = "aim-gddr6"\nstate_checks = {text}\n')
         assert device(file).state_checks == checks
     file.write_text('base = "aim-gddr6"\nstate_checks = ["row"]\n')
-    with pytest.raises(DeviceError, match="state_checks; got 'row'; must be did you mean rows"):
+    with pytest.raises(DeviceError, match="state_checks; got 'row'; did you mean rows"):
         device(file)
 
 

@@ -163,7 +163,7 @@ def test_file_that_is_not_there(tmp_path):
 
 
 def test_unknown_option_and_value():
-    with pytest.raises(DeviceError, match=r"unknown option; got 'bufers'; must be did you mean buffers"):
+    with pytest.raises(DeviceError, match=r"unknown option; got 'bufers'; did you mean buffers"):
         device("newton-gddr6", {"bufers": "1"})
     with pytest.raises(DeviceError, match=r"option buffers; got '2'; must be one of 1, 4"):
         device("newton-gddr6", {"buffers": "2"})

@@ -202,7 +202,7 @@ def test_reading_and_writing_over_the_bus_aim_by_hand() -> None:
 
 def test_bad_input() -> None:
     newton = device("newton-gddr6")
-    with pytest.raises(ProgramError, match=r"unknown command; got 'COMPP'; must be did you mean COMP\?"):
+    with pytest.raises(ProgramError, match=r"unknown command; got 'COMPP'; did you mean COMP\?"):
         energy(newton, timing(1, COMPP=1))
     with pytest.raises(InputError, match="got -1; must be 0 or more"):
         read_energy(newton, -1)

@@ -70,7 +70,7 @@ def test_near_the_function_and_equal_to_the_plain_form(name: str) -> None:
 def test_bad_functions_of_a_device_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     for text, message in (
-        ('names = ["relu7"]', "activation function; got 'relu7'; must be did you mean relu"),
+        ('names = ["relu7"]', "activation function; got 'relu7'; did you mean relu"),
         ('names = "relu"', "functions.names"),
         (f"names = {['relu'] * 9}", "at most organization.function_rows = 8"),
         ('name = ["relu"]', "unknown key in functions"),

@@ -139,7 +139,7 @@ def test_all_forms_of_a_trace_line():
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("0x0 COMB", "t.pim, line 3: unknown command; got 'COMB'; must be did you mean COMP"),
+        ("0x0 COMB", "t.pim, line 3: unknown command; got 'COMB'; did you mean COMP"),
         ("0x0 GWRITE_3 ", "t.pim, line 3: unknown command; got 'GWRITE_3'"),
         ("COMP 1 2 3 4", "t.pim, line 3: cannot read the line"),
         ("0xZZ COMP", "t.pim, line 3: cannot read the line"),

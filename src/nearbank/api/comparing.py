@@ -21,7 +21,7 @@ def compare(
 
     Args:
         model: a built-in model's name, an .onnx or .pt2 file's path, what such a file holds, or a graph (with its own batch).
-        devices: the memories, by name, by the path of their .toml files, or themselves; at least one.
+        devices: the memories, by name, by the path of their .toml files, or themselves; at least one. A single name may come bare.
         gpus: the GPUs, likewise.
         batch: images at a time.
         groups: which convolutions with groups count as products, one of `nearbank.graph.GROUPS`.
@@ -35,6 +35,8 @@ def compare(
         raise InputError(
             "systems to compare", value=f"{len(devices)} memories, {len(gpus)} GPUs", bound="at least one of each"
         )
+    if isinstance(devices, str) or isinstance(gpus, str):  # a sequence too, of letters
+        devices, gpus = [devices] if isinstance(devices, str) else devices, [gpus] if isinstance(gpus, str) else gpus
     units, costs = [device_of(device) for device in devices], [gpu_of(gpu) for gpu in gpus]
     graph, _ = open_model(model, batch=batch, groups=groups)
     return compare_systems(graph, units, costs, tick, **options)

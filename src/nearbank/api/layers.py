@@ -10,8 +10,8 @@ import numpy as np
 
 from nearbank import pim, sim
 from nearbank.api.provenance import Provenance, provenance
-from nearbank.devices import PimDevice
-from nearbank.errors import NearbankError
+from nearbank.devices import FUNCTIONS, PimDevice
+from nearbank.errors import InputError, NearbankError, near_matches
 from nearbank.plan import DeviceLike, device_of
 from nearbank.report import documents, tables
 from nearbank.sim.energy import Energy, energy, product_energy
@@ -20,7 +20,7 @@ from nearbank.tabular import Table, Tabular
 __all__ = ["LayerReport", "layer", "verify_values"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LayerReport(Tabular):
     """What `nearbank.layer` returns. ``energy``: of its commands; ``bus``: of the same data over the bus, whole and weights alone;
     None for a memory without energy constants. ``verified``: how many values were compared, 0 if not asked for."""
@@ -72,10 +72,12 @@ def layer(
         command: the command line that this answers, for the report's provenance.
 
     Raises:
-        InputError: sizes or channels out of range, an unknown mapping.
+        InputError: sizes or channels out of range, an unknown mapping or function.
         Infeasible: a mapping that does not fit the device, or cannot have the epilogue.
         NearbankError: values that differ from the oracle.
     """
+    if function is not None and function not in FUNCTIONS:
+        raise InputError("activation function", value=function, bound=near_matches(function, FUNCTIONS))
     unit, product = device_of(device), pim.Product(pixels, in_channels, out_channels)
     epilogue = pim.Epilogue(bias, function)
     timing = pim.time_product(unit, product, channels, mapping, epilogue)

@@ -18,7 +18,7 @@ from nearbank.tabular import Table, Tabular
 __all__ = ["Report"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Report(Tabular):
     """What `nearbank.run` returns.
 

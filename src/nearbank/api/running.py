@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol, Unpack
 
 from numpy.typing import NDArray
@@ -99,14 +100,17 @@ def run(
     compared, labels = None, None
     if values and given is not None:
         tick = progress(f"running {network.name}")
-        outputs = runtime.execute(made, unit, given, tick, _host(host, network))
+        found = runtime.execute(made, unit, given, tick, _host(host, network))
+        outputs = {name: array.view() for name, array in found.items()}
         plain = runtime.reference(network, given)
         tick.close()
         first = network.outputs[0].name
         compared, labels = runtime.compare(outputs[first], plain[first]), _labels(outputs[first].shape)
+        for array in outputs.values():
+            array.flags.writeable = False
     spent = plan_energy(made, unit) if unit.energy else None
     board, origin = board_energy(made, cost), provenance(unit, cost, command)
-    return Report(made, unit, cost, outputs, compared, labels, placement, spent, board, origin)
+    return Report(made, unit, cost, MappingProxyType(outputs), compared, labels, placement, spent, board, origin)
 
 
 def _host(host: str | runtime.Host, network: Graph) -> runtime.Host:

@@ -28,7 +28,7 @@ class TraceTiming:
     commands: Mapping[str, int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Traces(Tabular):
     """What `nearbank.simulate` returns: a row a file, in the order given."""
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import signal
 import sys
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -23,7 +26,7 @@ __all__ = ["main"]
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None,
-    help="Convolutional networks on a GPU whose memory can compute. Example: nearbank run efficientnet-lite0 --policy pim",
+    help="Convolutional networks on a GPU whose memory can compute.\n\nExample: nearbank run efficientnet-lite0 --policy pim",
 )  # fmt: skip
 app.command("run")(run)
 app.command("explain")(explain)
@@ -42,9 +45,17 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
         print(__version__)
 
 
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """End as Ctrl-C does, so that half-written files are taken away; Python's own handling would leave them."""
+    sys.exit(128 + number)
+
+
 def main() -> None:
-    """Run the command line: errors are one line on standard error and exit status 2; Ctrl-C is 130."""
+    """Run the command line: errors are one line on standard error and exit status 2; Ctrl-C is 130, a termination 143."""
     try:
+        signal.signal(signal.SIGTERM, _terminate)
+        if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name need not be text, nor a terminal know all letters
+            sys.stdout.reconfigure(errors="backslashreplace")
         status = app(prog_name="nearbank", standalone_mode=False)
         if status == 130:  # the parser's own handling of Ctrl-C
             raise KeyboardInterrupt

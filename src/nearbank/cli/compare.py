@@ -70,6 +70,7 @@ def compare(
     """
     output.check_writable(json)
     plots.check_plot(plot)
+    output.check_apart(json=json, plot=plot)
     use_cache(cache, no_cache)
     units = [devices.device(name) for name in device or ["newton-gddr6"]]
     costs = [gpu_model(name, None) for name in gpu or ["h200"]]

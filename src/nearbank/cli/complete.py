@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from nearbank import devices, pim, zoo
@@ -13,10 +13,12 @@ __all__ = [
     "complete_device",
     "complete_devices_command",
     "complete_gpu",
+    "complete_image",
     "complete_mapping",
     "complete_model",
     "complete_policy",
     "complete_scope",
+    "one_of",
 ]
 
 
@@ -58,6 +60,21 @@ def complete_scope(incomplete: str) -> list[str]:
 def complete_mapping(incomplete: str) -> list[str]:
     """Mappings."""
     return _matching(pim.MAPPINGS, incomplete)
+
+
+def complete_image(incomplete: str) -> list[str]:
+    """Photos that come along, and files."""
+    return _matching(zoo.PHOTOS, incomplete) + _files(incomplete, ".jpg", ".jpeg", ".png")
+
+
+def one_of(names: Iterable[str]) -> Callable[[str], list[str]]:
+    """A completer of these names."""
+    known = tuple(names)
+
+    def complete(incomplete: str) -> list[str]:
+        return _matching(known, incomplete)
+
+    return complete
 
 
 def _matching(names: Iterable[str], incomplete: str) -> list[str]:

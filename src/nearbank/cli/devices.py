@@ -29,7 +29,7 @@ class _Group(TyperGroup):
 
 app = typer.Typer(
     cls=_Group, rich_markup_mode=None,
-    help="The built-in devices, or one of them; a file for your own, and a check of it. Example: nearbank devices newton-gddr6",
+    help="The built-in devices, or one of them; a file for your own, and a check of it.\n\nExample: nearbank devices newton-gddr6",
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nearbank import api, devices, pim, program
+from nearbank.cli.complete import one_of
 from nearbank.cli.options import (
     CacheOption,
     ChannelsOption,
@@ -44,12 +45,17 @@ def layer(
     format: Annotated[
         str,
         typer.Option(
-            help="Of --emit: pimflow (a trace a channel), aim (host instructions, of mapping host) or nearbank (program text)."
+            help="Of --emit: pimflow (a trace a channel), aim (host instructions, of mapping host) or nearbank (program text).",
+            autocompletion=one_of(_FORMATS),
         ),
     ] = "nearbank",
     bias: Annotated[bool, typer.Option("--bias", help="Memory adds a bias: its sums begin there.")] = False,
     function: Annotated[
-        str | None, typer.Option(help="Memory applies this activation function, as silu, before it is read.")
+        str | None,
+        typer.Option(
+            help="Memory applies this activation function, as silu, before it is read.",
+            autocompletion=one_of(sorted(devices.FUNCTIONS)),
+        ),
     ] = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Compute random values and compare them, bit for bit, with a plain oracle.")
@@ -63,10 +69,12 @@ def layer(
 ) -> None:
     """Compile, time and optionally verify or write out one matrix product.
 
+    \b
     Example: nearbank layer --pixels 12544 --in-channels 16 --out-channels 96 --verify
     """
     output.check_writable(json)
     output.check_writable(trace)
+    output.check_apart(json=json, trace=trace)
     check_level(trace_level)
     use_cache(cache, no_cache)
     output.check_folder(emit)

@@ -16,6 +16,7 @@ from nearbank.cli.complete import (
     complete_model,
     complete_policy,
     complete_scope,
+    one_of,
 )
 from nearbank.errors import InputError, near_matches
 from nearbank.pim import cache
@@ -90,6 +91,7 @@ GroupsOption = Annotated[
         "--groups",
         help="Which convolutions with groups may go to memory: gpu (none), block-diagonal (grouped ones), all (depthwise "
         "ones too), tiles (as all, several pixels at a time).",
+        autocompletion=one_of(graph.GROUPS),
     ),
 ]
 PolicyOption = Annotated[
@@ -128,7 +130,12 @@ TraceOption = Annotated[
     Path | None, typer.Option("--trace", help="Write a timeline for ui.perfetto.dev or chrome://tracing to this file.")
 ]
 LevelOption = Annotated[
-    str, typer.Option("--trace-level", help="Of --trace: tasks, or commands, down to each DRAM command.")
+    str,
+    typer.Option(
+        "--trace-level",
+        help="Of --trace: tasks, or commands, down to each DRAM command.",
+        autocompletion=one_of(LEVELS),
+    ),
 ]
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the result to this file too.")]
 CacheOption = Annotated[

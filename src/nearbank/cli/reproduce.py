@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from nearbank import reproduce as tables_of
+from nearbank.cli.complete import one_of
 from nearbank.cli.options import CacheOption, JsonOption, NoCacheOption, use_cache
 from nearbank.errors import InputError
 from nearbank.report import documents, output, published
@@ -16,7 +17,9 @@ __all__ = ["reproduce"]
 
 
 def reproduce(
-    table: Annotated[str, typer.Argument(help=f"One of {', '.join(tables_of.TABLES)}.")],
+    table: Annotated[
+        str, typer.Argument(help=f"One of {', '.join(tables_of.TABLES)}.", autocompletion=one_of(tables_of.TABLES))
+    ],
     batch: Annotated[
         list[int] | None, typer.Option(help="Images at a time; may be repeated [default: 1, 8, 32].")
     ] = None,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from nearbank import api, devices, runtime
+from nearbank.cli.complete import complete_image, one_of
 from nearbank.cli.options import (
     BatchOption,
     CacheOption,
@@ -49,7 +50,9 @@ def run(
     model: ModelArgument,
     policy: PolicyOption = "auto",
     scope: ScopeOption = "model",
-    image: Annotated[str, typer.Option(help="A photo: chelsea, coffee, or a file.")] = "chelsea",
+    image: Annotated[
+        str, typer.Option(help="A photo: chelsea, coffee, or a file.", autocompletion=complete_image)
+    ] = "chelsea",
     device: DeviceOption = "newton-gddr6",
     gpu: GpuOption = "h200",
     gpu_clock_mhz: ClockOption = None,
@@ -61,7 +64,10 @@ def run(
     join_us: JoinOption = None,
     charge_epilogue: EpilogueOption = True,
     host: Annotated[
-        str, typer.Option("--host", help="What runs the GPU's part of the values: onnx, or torch.")
+        str,
+        typer.Option(
+            "--host", help="What runs the GPU's part of the values: onnx, or torch.", autocompletion=one_of(api.HOSTS)
+        ),
     ] = "onnx",
     measure: Annotated[
         bool,
@@ -82,6 +88,7 @@ def run(
     """
     for path in (json, html, trace):
         output.check_writable(path)
+    output.check_apart(json=json, html=html, trace=trace)
     check_level(trace_level)
     if html is not None:
         pages.check_plotly()

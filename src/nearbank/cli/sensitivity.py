@@ -9,6 +9,7 @@ import typer
 
 import nearbank.plan as plan
 from nearbank import devices
+from nearbank.cli.complete import one_of
 from nearbank.cli.options import (
     BatchOption,
     CacheOption,
@@ -43,7 +44,11 @@ def sensitivity(
     model: ModelArgument,
     parameter: Annotated[
         list[str] | None,
-        typer.Option("--parameter", help=f"One of {', '.join(_PARAMETERS)}; may be repeated [default: all]."),
+        typer.Option(
+            "--parameter",
+            help=f"One of {', '.join(_PARAMETERS)}; may be repeated [default: all].",
+            autocompletion=one_of(_PARAMETERS),
+        ),
     ] = None,
     policy: PolicyOption = "auto",
     scope: ScopeOption = "model",
@@ -65,6 +70,7 @@ def sensitivity(
     """
     output.check_writable(json)
     plots.check_plot(plot)
+    output.check_apart(json=json, plot=plot)
     use_cache(cache, no_cache)
     wanted = parameter or list(_PARAMETERS)
     for name in wanted:

@@ -22,7 +22,8 @@ def simulate(
 ) -> None:
     """Play traces to the clock: commands in PIMFlow's format, AiM's host instructions, or nearbank's own program text.
 
-    Example: nearbank simulate layer.pim.gz --device newton-gddr6-pimflow --option gwrite_hiding=off
+    \b
+    Example: nearbank layer --pixels 49 --in-channels 64 --out-channels 64 --emit made && nearbank simulate made/program.nbk
     """
     output.check_writable(json)
     unit = devices.device(device, options(option))

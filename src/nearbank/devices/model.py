@@ -161,7 +161,7 @@ class Numerics:
     source: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PimDevice(Tabular):
     """One PIM device, options applied. ``timing`` in clocks; ``clock_mhz`` in MHz; ``energy`` name -> (value, unit, source).
 

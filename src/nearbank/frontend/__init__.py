@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from nearbank.errors import InputError
 from nearbank.frontend.settings import Options, Settings
 
 __all__ = ["CompileReport", "Compiled", "Options", "Region", "Settings", "backend", "compile", "regions"]
@@ -24,5 +25,11 @@ _HOMES = {"Region": "dynamo", "backend": "dynamo", "regions": "dynamo", "Compile
 def __getattr__(name: str) -> Any:
     """Import on first use, for the sake of those without torch."""
     if name in _HOMES:
-        return getattr(import_module(f"nearbank.frontend.{_HOMES[name]}"), name)
+        try:
+            home = import_module(f"nearbank.frontend.{_HOMES[name]}")
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"nearbank.{name} needs {error.name}", bound='installed: pip install "nearbank[torch]"'
+            ) from error
+        return getattr(home, name)
     raise AttributeError(f"module 'nearbank.frontend' has no attribute {name!r}")

@@ -35,7 +35,7 @@ def compile(
         options: see `Options`.
 
     Raises:
-        InputError: a module in training mode, or options that are not known.
+        InputError: no module, one in training mode, or options that are not known.
         ModelError: a module that torch cannot export as a pure function, or that ONNX cannot express.
     """
     args = (example_inputs,) if isinstance(example_inputs, torch.Tensor) else tuple(example_inputs)
@@ -51,6 +51,10 @@ class Compiled:
 
     def __init__(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], settings: Settings) -> None:
         name = type(module).__name__
+        if not isinstance(module, nn.Module):
+            raise InputError(
+                "module", value=name, bound="a torch.nn.Module; of a function, torch.compile takes backend='nearbank'"
+            )
         if _trains(module):
             raise InputError("module", where=name, value="training mode", bound="in evaluation mode: call eval() first")
         self.module, self.settings, self.name = module, settings, name

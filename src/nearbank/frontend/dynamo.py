@@ -58,7 +58,9 @@ class Region:
 
     def __init__(self, gm: fx.GraphModule, examples: Sequence[Any], settings: Settings, name: str) -> None:
         self.module, self.settings, self.name = gm, settings, name
-        self._names = _names(list(gm.graph.find_nodes(op="placeholder")), examples)
+        places = list(gm.graph.find_nodes(op="placeholder"))
+        self._names = _names(places, examples)
+        self._numbers = {i for i, (n, x) in enumerate(zip(places, examples, strict=True)) if _is_number(n, x)}
         self._plans: dict[object, Planned | str] = {}
         self._latest: Planned | None = None
         self._fallbacks, self._calls = Fallbacks(name), 0
@@ -90,9 +92,10 @@ class Region:
     def __call__(self, *args: Any) -> Any:
         """The graph's outputs."""
         weights = {name: args[index] for index, name in self._names.items()}
-        inputs = [x for i, x in enumerate(args) if i not in self._names and isinstance(x, torch.Tensor)]
+        given = [x.numpy()[()] if i in self._numbers else x for i, x in enumerate(args)]
+        inputs = [x for i, x in enumerate(given) if i not in self._names and isinstance(x, torch.Tensor)]
         reason = why_not(inputs, weights)
-        planned = reason or self._planned(args, weights)
+        planned = reason or self._planned(given, weights)
         if isinstance(planned, str):
             self._fallbacks.add(planned)
             return self.module(*args)
@@ -174,6 +177,15 @@ def _names(places: Sequence[fx.Node], examples: Sequence[object]) -> dict[int, s
     if sound and not any(hasattr(plain, part) for path in paths.values() for part in path.split(".")):
         return paths
     return {index: node.name for index, node in weights.items()}
+
+
+def _is_number(node: fx.Node, example: object) -> bool:
+    """Whether an input is a number of the user's that torch, told to compile for all sizes, hands over as a tensor without axes.
+
+    A plan is made for each value, as for each size: an ``eps`` that may be anything cannot be exported.
+    """
+    plain = isinstance(example, torch.Tensor) and example.ndim == 0 and example.device.type == "cpu"
+    return plain and bool(node.users) and all(n.op == "call_method" and n.target == "item" for n in node.users)
 
 
 def _is_weight(node: fx.Node, example: object) -> bool:

@@ -6,8 +6,9 @@ import importlib
 import io
 import logging
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,8 +65,19 @@ def read(path: Path) -> ExportedProgram:
         ) from error
     if not size:
         raise ModelError("not a torch.export program: the file is empty", where=str(path))
+    if not _holds_json(path):
+        raise ModelError("not a torch.export program, or cut short: no archive with a program in it", where=str(path))
     with guarded(str(path), "reading a torch.export program"), _quiet():
         return torch.export.load(path)
+
+
+def _holds_json(path: Path) -> bool:
+    """Whether a file is an archive with what programs are written as; torch's own reader only says that warnings say more."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith(".json") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError):
+        return False
 
 
 def unfit(program: ExportedProgram) -> str | None:
@@ -161,7 +173,7 @@ def _quiet() -> Iterator[None]:
     for logger in _CHATTY:
         logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -42,7 +42,7 @@ class SystemRow:
     alone_uj: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison(Tabular):
     """All systems, GPU by GPU, memories in the order asked for; and what was the same for all."""
 

@@ -166,7 +166,7 @@ class Layer:
     share: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan(Tabular):
     """Who does what part when. Times in microseconds from the start.
 

@@ -50,12 +50,16 @@ def comparison_figure(found: Comparison) -> Any:
     """Bars of microseconds, a group a system."""
     go = plotly_graphs()
     names = [f"{row.device}<br>{row.gpu}" for row in found.rows]
+    places = list(range(len(names)))  # two devices may bear one name: bars stand by number
     bars = [
         go.Bar(
-            name=name, x=names, y=[getattr(row, field) for row in found.rows], texttemplate="%{y:.1f}", textposition="outside",
+            name=name, x=places, y=[getattr(row, field) for row in found.rows], texttemplate="%{y:.1f}", textposition="outside",
             marker={"color": colour, "line": {"color": "#1f2933", "width": 1}, "pattern": {"shape": shape}},
-            customdata=[[row.speedup, row.chosen] for row in found.rows],
-            hovertemplate="%{x}<br>%{y:.1f} us<br>speedup %{customdata[0]:.3f}x by %{customdata[1]}<extra>%{fullData.name}</extra>",
+            customdata=[[row.speedup, row.chosen, label] for row, label in zip(found.rows, names, strict=True)],
+            hovertemplate=(
+                "%{customdata[2]}<br>%{y:.1f} us<br>speedup %{customdata[0]:.3f}x by %{customdata[1]}"
+                "<extra>%{fullData.name}</extra>"
+            ),
         )
         for name, field, colour, shape in _BARS
     ]  # fmt: skip
@@ -64,4 +68,5 @@ def comparison_figure(found: Comparison) -> Any:
         title=f"{found.model}, batch {found.batch}, policy {found.policy}, scope {found.scope}, {found.channels} channels",
         yaxis_title="microseconds", barmode="group", template="plotly_white", legend={"orientation": "h", "y": -0.2},
     )  # fmt: skip
+    figure.update_xaxes(tickvals=places, ticktext=names)
     return figure

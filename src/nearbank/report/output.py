@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from nearbank.errors import InputError
 
-__all__ = ["check_folder", "check_writable", "command_line", "write_json", "write_lines"]
+__all__ = ["check_apart", "check_folder", "check_writable", "command_line", "write_json", "write_lines"]
 
 
 def command_line() -> str:
@@ -32,6 +33,17 @@ def check_writable(path: Path | None) -> None:
     if _is_special(path):
         return
     _check_takes_files(path.resolve().parent, path, "cannot write the file")
+
+
+def check_apart(**paths: Path | None) -> None:
+    """InputError if two options, by their names, would write the same file: the later one would replace the other's."""
+    seen: dict[Path, str] = {}
+    for name, path in paths.items():
+        if path is None or _is_special(path):
+            continue
+        other = seen.setdefault(path.resolve(), name)
+        if other != name:
+            raise InputError(f"--{name}", value=str(path), bound=f"another file than that of --{other}")
 
 
 def _check_takes_files(folder: Path, path: Path, what: str) -> None:
@@ -62,17 +74,18 @@ def _is_special(path: Path) -> bool:
 def write_lines(path: Path, lines: Iterable[str]) -> None:
     """Write text through a temporary file beside ``path``, so that a reader or a Ctrl-C never meets half of it.
 
-    A link stays a link: what it leads to is written. A pipe or a device is written to directly.
+    A link stays a link: what it leads to is written. A pipe or a device is written to directly. What is no text, as some file
+    names, is written as escapes.
     """
     temporary = None
     try:
         if _is_special(path):
-            with path.open("w", encoding="utf-8") as file:
+            with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
                 file.writelines(lines)
             return
         real = path.resolve()
         with tempfile.NamedTemporaryFile(
-            "w", dir=real.parent, prefix=f".{real.name}.", delete=False, encoding="utf-8"
+            "w", dir=real.parent, prefix=f".{real.name}.", delete=False, encoding="utf-8", errors="backslashreplace"
         ) as new:
             temporary = Path(new.name)
             new.writelines(lines)
@@ -89,6 +102,16 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
 
 
 def write_json(path: Path | None, content: dict[str, Any]) -> None:
-    """Write ``content`` with a stable order of keys and floats as they are; nothing if ``path`` is None."""
+    """Write ``content`` with a stable order of keys and floats as they are, but for those that are none (null); nothing if ``path``
+    is None."""
     if path is not None:
-        write_lines(path, [json.dumps(content, indent=2, allow_nan=False, default=str), "\n"])
+        write_lines(path, [json.dumps(_finite(content), indent=2, allow_nan=False, default=str), "\n"])
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity and no NaN, which outputs and their errors may be: null instead."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(x) for key, x in value.items()}
+    return [_finite(x) for x in value] if isinstance(value, list | tuple) else value

@@ -16,6 +16,7 @@ from nearbank.sim.energy import Energy
 
 __all__ = [
     "console",
+    "counted",
     "print_device",
     "print_devices",
     "print_layer",
@@ -23,6 +24,7 @@ __all__ = [
     "print_segments",
     "print_traces",
     "print_values",
+    "said_of_gpu_alone",
     "said_of_weights",
     "table",
 ]
@@ -123,7 +125,21 @@ def print_plan(
             + ("Policy best keeps every layer where it is faster." if plan.policy == "pim" else "")
         )
     elif not plan.offloaded and plan.policy != "gpu-only":
-        out.print(f"PIM does not pay here: {system.gpu} is faster on every layer, launch cost included.")
+        out.print(said_of_gpu_alone(plan))
+
+
+def said_of_gpu_alone(plan: Plan) -> str:
+    """Why a plan moves nothing to memory, in a sentence."""
+    if plan.policy == "gpu-only":
+        return "Everything is on the GPU, as policy gpu-only says."
+    if all(layer.pim_us is None for layer in plan.layers):
+        return "No layer of this network may go to memory: the layers' reasons say why."
+    return f"PIM does not pay here: {plan.system.gpu} is faster on every layer, launch cost included."
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 layer``, ``2 layers``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _finishing(plan: Plan) -> str:
@@ -147,7 +163,7 @@ def _print_schedule(plan: Plan) -> None:
     busy = {resource: plan.busy_us(resource) for resource in ("gpu", "pim")}
     moved = sum(task.resource == "pim" for task in plan.tasks)
     out.print(
-        f"{len(plan.offloaded)} layers in memory, {moved} tasks: {system.launch_us:.2f} us each to launch, "
+        f"{counted(len(plan.offloaded), 'layer')} in memory, {counted(moved, 'task')}: {system.launch_us:.2f} us each to launch, "
         f"{system.join_us:.2f} us to join. GPU busy {busy['gpu']:.1f} us, memory {busy['pim']:.1f} us, both "
         f"{plan.both_us:.1f} us. {_finishing(plan)}"
     )
@@ -171,7 +187,7 @@ def said_of_weights(placement: Placement) -> str:
 def _print_plan_energy(energy: PlanEnergy, board: BoardEnergy | None, device: PimDevice, moved: int) -> None:
     out = console()
     if moved:
-        out.print(f"energy of the {moved} layers in memory: {_parts(energy.memory)}")
+        out.print(f"energy of the {counted(moved, 'layer')} in memory: {_parts(energy.memory)}")
         out.print(
             f"the same weights and activations over the bus to the GPU: {energy.bus.total_uj:.2f} uJ, of that weights "
             f"{energy.bus_weights.total_uj:.2f} uJ"
@@ -184,7 +200,7 @@ def _print_plan_energy(energy: PlanEnergy, board: BoardEnergy | None, device: Pi
         total = board.busy + board.idle + energy.memory.total_uj
         out.print(
             f"GPU board {board.busy:.0f} uJ busy, {board.idle:.0f} uJ idle; with the memory {total:.0f} uJ, against "
-            f"{board.alone:.0f} uJ on the GPU alone ({total / board.alone - 1:+.0%}; power by load, see README)"
+            f"{board.alone:.0f} uJ on the GPU alone ({total / board.alone - 1:+.0%}; power by load: docs/model.md)"
         )
     out.print(_origin(device))
 

@@ -28,10 +28,9 @@ class Values:
 def compare(ours: Array, plain: Array, *, best: int = 5) -> Values:
     """Compare outputs [batch, classes] or any shape; the classes are of the first row, after a softmax."""
     a, b = np.asarray(ours, np.float64), np.asarray(plain, np.float64)
-    with np.errstate(invalid="ignore"):
-        error = np.abs(a - b)
-    norm = float(np.linalg.norm(b))
-    relative = float(np.linalg.norm(a - b)) / norm if norm else float(np.linalg.norm(a - b))
+    with np.errstate(invalid="ignore"):  # of infinite outputs errors are no numbers
+        error, norm = np.abs(a - b), float(np.linalg.norm(b))
+        relative = float(np.linalg.norm(error)) / norm if norm else float(np.linalg.norm(error))
     first, other = a.reshape(len(a), -1)[0], b.reshape(len(b), -1)[0]
     order, order_plain = np.argsort(-first, kind="stable")[:best], np.argsort(-other, kind="stable")[:best]
     return Values(
@@ -42,5 +41,6 @@ def compare(ours: Array, plain: Array, *, best: int = 5) -> Values:
 
 
 def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    powers = np.exp(logits - logits.max())
+    with np.errstate(invalid="ignore"):
+        powers = np.exp(logits - logits.max())
     return np.asarray(powers / powers.sum())

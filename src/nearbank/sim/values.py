@@ -58,7 +58,8 @@ def play_values(
             if id(raw) not in rounded:
                 rounded[id(raw)] = np.ascontiguousarray(round_operands(device, raw).transpose(3, 0, 1, 2))
             try:
-                _Channel(device, stream).play(rounded[id(raw)], source, out)
+                with np.errstate(over="ignore", invalid="ignore"):  # as in hardware, what overflows is infinite
+                    _Channel(device, stream).play(rounded[id(raw)], source, out)
             except IndexError:
                 raise ProgramError(
                     "a row, column, source or result is out of range", where=f"channel {channel}"

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from nearbank.zoo.catalog import ModelInfo, ResizeRule, build, info, names
 from nearbank.zoo.counts import macs
-from nearbank.zoo.images import labels, load_image, photo, preprocess
+from nearbank.zoo.images import PHOTOS, labels, load_image, photo, preprocess
 
 __all__ = [
+    "PHOTOS",
     "ModelInfo",
     "ResizeRule",
     "build",

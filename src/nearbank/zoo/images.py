@@ -13,7 +13,7 @@ import numpy.typing as npt
 from nearbank.errors import InputError, near_matches
 from nearbank.zoo.catalog import ModelInfo
 
-__all__ = ["labels", "load_image", "photo", "preprocess"]
+__all__ = ["PHOTOS", "labels", "load_image", "photo", "preprocess"]
 
 Pixels = npt.NDArray[np.uint8]
 

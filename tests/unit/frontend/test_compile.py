@@ -258,7 +258,7 @@ def test_what_is_no_pure_function_is_refused(function, words: str, capsys) -> No
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"polcy": "pim"}, "unknown option; got 'polcy'; must be did you mean policy"),
+        ({"polcy": "pim"}, "unknown option; got 'polcy'; did you mean policy"),
         ({"channels": "16"}, "option 'channels'; got '16'; must be a whole number"),
         ({"channels": True}, "option 'channels'; got True; must be a whole number"),
         ({"check": 1}, "option 'check'; got 1; must be True or False"),
@@ -278,3 +278,21 @@ def test_a_system_of_one_s_own():
     compiled = nb.compile(nn.Linear(8, 4).eval(), torch.randn(2, 8), device=unit, gpu=gpu, channels=4, launch_us=2)
     system = compiled.plan.system
     assert (system.device, system.gpu, system.channels, system.launch_us) == ("newton-hbm2", "rtx2060", 4, 2)
+
+
+def test_a_function_is_no_module():
+    with pytest.raises(
+        InputError, match=r"got 'function'; must be a torch.nn.Module; of a function, torch.compile takes backend="
+    ):
+        nb.compile(lambda x: x, torch.ones(1))
+
+
+class _Branches(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x if x.sum().item() > 0 else -x
+
+
+def test_what_cannot_be_exported_is_one_error_and_no_graph_on_the_terminal(capfd):
+    with pytest.raises(ModelError, match=r"torch.export failed: Could not guard on data-dependent expression"):
+        nb.compile(_Branches().eval(), torch.ones(3))
+    assert capfd.readouterr() == ("", "")

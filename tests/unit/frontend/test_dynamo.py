@@ -180,7 +180,7 @@ def test_functions_have_no_weights():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"options": {"polcy": "pim"}}, "backend nearbank: unknown option; got 'polcy'; must be did you mean policy"),
+        ({"options": {"polcy": "pim"}}, "backend nearbank: unknown option; got 'polcy'; did you mean policy"),
         ({"options": {"channels": "16"}}, "option 'channels'; got '16'; must be a whole number"),
         ({"mode": "reduce-overhead"}, "mode of torch.compile; got 'reduce-overhead'; must be left out"),
     ],
@@ -206,3 +206,15 @@ def test_values_that_do_not_exist_are_no_reason_to_fall_back(options: dict[str, 
     with pytest.raises(InputError) as refused, torch.no_grad():
         fast(torch.randn(2, 8))
     assert words in str(refused.value)
+
+
+def test_numbers_of_the_model_are_planned_with_when_sizes_are_dynamic():
+    """Told to expect any size, torch passes a batch normalization's eps as a tensor."""
+    module = settled(nn.Sequential(nn.Conv2d(3, 8, 1), nn.BatchNorm2d(8), nn.ReLU()))
+    fast = torch.compile(module, backend=backend, dynamic=True, options={"policy": "pim", "mapping": "resident"})
+    with torch.no_grad():
+        for batch in (2, 3):
+            x = torch.randn(batch, 3, 6, 6)
+            assert relative(fast(x), module(x)) < ROUNDING
+    assert [dict(region.fallbacks) for region in nb.regions()] == [{}] * len(nb.regions())
+    assert sum(region.report().calls for region in nb.regions()) == 2

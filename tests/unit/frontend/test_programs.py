@@ -79,9 +79,9 @@ def broken(kind: str, path: Path) -> Path:
 BROKEN = [
     ("missing", "cannot read the model: No such file"),
     ("empty", "the file is empty"),
-    ("text", "reading a torch.export program failed"),
-    ("cut", "reading a torch.export program failed"),
-    ("state", "reading a torch.export program failed"),
+    ("text", "not a torch.export program, or cut short"),
+    ("cut", "not a torch.export program, or cut short"),
+    ("state", "not a torch.export program, or cut short"),
     ("folder", "cannot read the model: Is a directory"),
     ("trains", "training mode: aten.dropout.default trains"),
     ("counts", "training mode: aten.batch_norm.default trains"),
@@ -107,6 +107,12 @@ def test_without_torch_or_its_exporter(tmp_path, monkeypatch):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == f"{path}: torch is not installed; pip install 'nearbank[torch]'"
+    code = (
+        "import sys; sys.modules['torch'] = None\nimport nearbank as nb\nfrom nearbank.errors import InputError\n"
+        "try: nb.compile\nexcept InputError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == 'nearbank.compile needs torch; must be installed: pip install "nearbank[torch]"'
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(ModelError, match="onnxscript is not installed; pip install 'nearbank\\[torch\\]'"):
         nb.load(path, batch=2)

@@ -36,7 +36,7 @@ def test_a_users_profile_is_used(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"grdi": []}, "unknown key; got 'grdi'; must be did you mean grid"),
+        ({"grdi": []}, "unknown key; got 'grdi'; did you mean grid"),
         ({"grid": None}, "missing key; got 'grid'"),
         ({"grid": []}, "grid: bad value .* at least one row"),
         ({"grid": [[16, 16, 16, 2.0]]}, r"grid\[0\].*us cuDNN"),

@@ -111,6 +111,8 @@ def weights_chart(content: Content, placement: Placement) -> go.Figure:
         range=[-0.6, len(by_channel) - 0.4],
     )
     made.update_yaxes(title_text="row", range=[placement.rows_used, 0], zeroline=False)
+    if placement.rows_used < 8:
+        made.update_yaxes(dtick=1)  # there is no half of a row
     made.update_layout(margin={"t": 8})
     return made
 

@@ -16,6 +16,12 @@
     const config = { ...settings, scrollZoom: target.id === "timeline" };
     Plotly.newPlot(target, figure.data, figure.layout, config).then(() => idle(() => draw(next + 1)));
   }
+  // Plots have the window's width, which a sheet of paper has not.
+  function resize(width) {
+    for (const plot of document.querySelectorAll(".plot.js-plotly-plot")) Plotly.relayout(plot, width ? { width } : { width: null, autosize: true });
+  }
+  addEventListener("beforeprint", () => resize(700));
+  addEventListener("afterprint", () => resize());
   // This script stands before the library, so that tables sort while that is still read.
   document.addEventListener("DOMContentLoaded", () => draw(0));
 

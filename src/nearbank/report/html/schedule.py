@@ -53,7 +53,7 @@ def timeline(content: Content) -> go.Figure:
     made.update_yaxes(categoryorder="array", categoryarray=[_PIM, _GPU, _ALONE], fixedrange=True, showgrid=False)
     made.add_vline(
         plan.planned_us, line={"color": INK, "width": 1, "dash": "dash"}, annotation_text=f"{plan.planned_us:,.1f} us",
-        annotation_position="top right",
+        annotation_position="top left" if plan.planned_us > ends / 2 else "top right",  # inside the plot
     )  # fmt: skip
     return made
 

@@ -9,6 +9,7 @@ from nearbank.report.html.charts import PARTS
 from nearbank.report.html.content import Content
 from nearbank.report.html.markup import bar, cell, esc, facts, num, number, table, track
 from nearbank.report.html.network import where
+from nearbank.report.tables import counted, said_of_gpu_alone
 from nearbank.sim.energy import Energy
 
 __all__ = ["clocks_table", "divided", "energy_table", "headline", "layers_table", "tasks_table"]
@@ -54,7 +55,8 @@ def _facts(content: Content) -> Iterator[tuple[str, str]]:
     costs += f"and activation between two layers in memory: {between}; "
     yield "costs", costs + "elsewhere bias and activation ride on the next GPU kernel at no charge (assumed)"
     busy = f"GPU busy {num(plan.busy_us('gpu'))} us, memory {num(plan.busy_us('pim'))} us, both {num(plan.both_us)} us"
-    yield "work", f"{len(plan.offloaded)} of {len(plan.layers)} layers in memory, {len(content.memory)} tasks; {busy}"
+    moved = f"{len(plan.offloaded)} of {counted(len(plan.layers), 'layer')} in memory, {counted(len(content.memory), 'task')}"
+    yield "work", f"{moved}; {busy}"
     yield "proof", f"of the bound of such schedules: {esc(plan.proof)}"
     if content.values is not None:
         yield "values", f"computed; relative L2 error {content.values.relative_l2_error:.3g} against float32"
@@ -73,9 +75,9 @@ def _board(content: Content) -> str:
 
 def _verdict(plan: Plan) -> str:
     if not plan.offloaded:
-        return f"The GPU alone: {esc(plan.system.gpu)} is faster with everything, launch cost included."
+        return esc(said_of_gpu_alone(plan))
     if plan.speedup >= 1:
-        return f"as fast as {esc(plan.system.gpu)} alone, with {len(plan.offloaded)} layers in memory."
+        return f"as fast as {esc(plan.system.gpu)} alone, with {counted(len(plan.offloaded), 'layer')} in memory."
     return f"PIM loses here: {esc(plan.system.gpu)} alone is {1 / plan.speedup:.2f}× as fast as this plan."
 
 
@@ -155,8 +157,9 @@ def clocks_table(content: Content) -> str:
         ("no task in memory", rest, "", "bound"),
         ("the plan", plan.planned_us, "", "alone"),
     ]
+    digits = 1 if plan.planned_us >= 100 else 3  # clocks are about a nanosecond
     lines = [
-        f'<tr><th scope="row">{esc(name)}</th>{bar(us, plan.planned_us, kind)}{cell(count, numeric=True)}'
+        f'<tr><th scope="row">{esc(name)}</th>{bar(us, plan.planned_us, kind, digits=digits)}{cell(count, numeric=True)}'
         f"{cell(f'{us / plan.planned_us:.1%}' if plan.planned_us else '', numeric=True)}</tr>"
         for name, us, count, kind in rows
     ]
