@@ -214,9 +214,10 @@ def published() -> str:
 
 def _published(row: dict[str, Any]) -> tuple[str, ...]:
     said, ours = row["published"], row["ours"]
+    columns = (row["setting"], row["model"], str(row["batch"]), row["policy"], row["scope"])
     return (
-        row["setting"], row["model"], str(row["batch"]), row["policy"], row["scope"],
-        f"{said:.3f}x" if said else "", f"{ours:.3f}x", f"{ours / said - 1:+.1%}" if said else "", f"{row['bound']:.2f}x", _change(row["energy_published"]), _change(row["energy"]),
+        *columns, f"{said:.3f}x" if said else "", f"{ours:.3f}x", f"{ours / said - 1:+.1%}" if said else "", f"{row['bound']:.2f}x",
+        _change(row["energy_published"]), _change(row["energy"]),
     )  # fmt: skip
 
 

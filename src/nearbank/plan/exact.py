@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from nearbank.errors import PlanError
 from nearbank.plan.assembly import Decision, Draft, Share, drafts, readers, span
 from nearbank.plan.costs import Costs
 from nearbank.plan.earliest import NS, earliest, nanoseconds
@@ -59,8 +60,8 @@ def is_chain(kernels: Sequence[Kernel]) -> bool:
 
 def prove(
     kernels: Sequence[Kernel], costs: Costs, choices: Choices, decision: Decision, known: Sequence[Task]
-) -> Proof | None:
-    """The least makespan of the model, or what a limited effort shows of it; None where OR-tools is not installed.
+) -> Proof:
+    """The least makespan of the model, or what a limited effort shows of it; without OR-tools the bound along every path.
 
     Args:
         kernels: in an order that can be run.
@@ -68,12 +69,17 @@ def prove(
         choices: what each kernel may do by itself.
         decision: the best known, as a start.
         known: its tasks, timed.
+
+    Raises:
+        PlanError: the known plan is none of the model's.
     """
+    ways = choices_of(kernels, costs, choices)
     try:
         from ortools.sat.python import cp_model
     except ImportError:
-        return None
-    return _Model(cp_model, kernels, costs, choices_of(kernels, costs, choices), decision, known).solved()
+        path = max(seen["gpu"] for seen in earliest(kernels, costs, ways, decision).values())
+        return Proof(path / NS, None, "the longest path of the least choices; OR-tools is not installed")
+    return _Model(cp_model, kernels, costs, ways, decision, known).solved()
 
 
 class _Model:
@@ -125,10 +131,8 @@ class _Model:
             # Not seconds: the same answer on any machine.
             solver.parameters.max_deterministic_time = effort * min(_LARGE / max(size, 1), 1.0)
             status = solver.solve(self.model)
-            if (
-                status == self.cp_model.INFEASIBLE
-            ):  # what is known, all on a GPU that keeps its bandwidth, cannot be reached
-                return Proof(self.limit, None, "constraint programming, optimal")
+            if status == self.cp_model.INFEASIBLE:  # the plan that is known is a solution, so a bound must be wrong
+                raise PlanError("no plan is left, not even the known one", where="proof", value=f"{self.limit:.3f} us")
             bound = max(bound, solver.best_objective_bound)
             if status in (self.cp_model.OPTIMAL, self.cp_model.FEASIBLE) and solver.objective_value < least:
                 least = solver.objective_value

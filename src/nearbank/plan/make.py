@@ -145,8 +145,6 @@ class _Maker:
         ):
             return decision, tasks, planned, "dynamic programming over a chain, optimal"
         proof = prove(self.kernels, costs, choices, decision, tasks)
-        if proof is None:
-            return decision, tasks, floor_us(self.kernels, costs), "floor: OR-tools is not installed"
         if proof.decision is not None:
             better = _timed(self.kernels, proof.decision, costs)
             if span(better, join) < planned * (1 - 1e-9):

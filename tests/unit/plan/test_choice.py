@@ -80,7 +80,6 @@ def test_over_a_chain_nothing_beats_dynamic_programming(pairs, join: int, launch
     plain = dict.fromkeys(names, GPU)
     known = dispatch(drafts(kernels, plain, costs), costs.join_us)  # type: ignore[arg-type]
     proof = prove(kernels, costs, dict.fromkeys(names, (GPU, PIM)), plain, known)  # type: ignore[arg-type]
-    assert proof is not None
     assert proof.bound_us == pytest.approx(best, abs=0.02)
     assert "optimal" in proof.method
 
@@ -100,7 +99,6 @@ def test_branches_run_at_the_same_time():
     assert makespan(kernels, decision, costs) == 9
     known = dispatch(drafts(kernels, decision, costs), 0.5)  # type: ignore[arg-type]
     proof = prove(kernels, costs, {**dict.fromkeys("abc", (GPU, PIM)), "d": (GPU,)}, decision, known)  # type: ignore[arg-type]
-    assert proof is not None
     assert (proof.bound_us, proof.method) == (pytest.approx(9, abs=0.01), "constraint programming, optimal")
 
 
@@ -111,7 +109,6 @@ def test_the_proof_finds_what_the_search_did_not():
     known = dispatch(drafts(kernels, plain, costs), 0.5)  # type: ignore[arg-type]
     choices = {**dict.fromkeys("abd", (GPU,)), "c": (GPU, PIM)}
     proof = prove(kernels, costs, choices, plain, known)  # type: ignore[arg-type]
-    assert proof is not None
     assert proof.decision == {**plain, "c": PIM}
     assert proof.bound_us == pytest.approx(9, abs=0.01)
 
@@ -148,7 +145,6 @@ def test_the_proof_is_the_best_of_all_decisions_in_all_orders(data):
     plain = dict.fromkeys("abcd", GPU)
     known = dispatch(drafts(kernels, plain, costs), costs.join_us)  # type: ignore[arg-type]
     proof = prove(kernels, costs, choices, plain, known)  # type: ignore[arg-type]
-    assert proof is not None
     assert proof.bound_us == pytest.approx(best, abs=0.01)  # lengths are cut to nanoseconds
 
 

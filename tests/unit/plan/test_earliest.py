@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 from tests.planning import hand_kernel, product, table
 
-from nearbank.plan.assembly import GPU, PIM
+from nearbank.plan.assembly import GPU, PIM, dispatch, drafts
 from nearbank.plan.earliest import earliest
+from nearbank.plan.exact import prove
 from nearbank.plan.ways import choices_of
 
 
@@ -38,3 +41,13 @@ def test_what_memory_reads_is_finished_and_what_the_gpu_reads_need_not_be():
     seen = found(kernels, costs, {"a": (PIM,), "b": (GPU, PIM)})
     assert seen["a"] == {"gpu": 2500, "pim": 4500}
     assert seen["b"] == {"gpu": 7000, "pim": 6500}
+
+
+def test_the_bound_stands_in_where_the_solver_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ortools.sat.python", None)
+    kernels, choices = [*pair(), hand_kernel("d", "b", "a")], {"a": (GPU, PIM), "b": (GPU, PIM), "d": (GPU,)}
+    costs = table({"a": 2, "b": 6, "d": 1}, {"a": 4, "b": 3}, launch_us=1.0, join_us=0.5)
+    plain = dict.fromkeys("abd", GPU)
+    proof = prove(kernels, costs, choices, plain, dispatch(drafts(kernels, plain, costs), 0.5))  # type: ignore[arg-type]
+    assert (proof.bound_us, proof.decision) == (7.5, None)
+    assert "OR-tools is not installed" in proof.method
