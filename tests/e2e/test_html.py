@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
 from nearbank.cli import main
@@ -282,3 +283,16 @@ def test_the_end_of_a_plan_that_takes_as_long_is_labelled_inside_the_plot(nearba
         label = page.locator("#timeline .annotation-text-g").bounding_box()
         assert box["x"] <= label["x"]
         assert label["x"] + label["width"] <= box["x"] + box["width"]
+
+
+def test_long_names_leave_room_for_the_rest(nearbank, browser, tmp_path):
+    model = onnx.load(network(tmp_path / "m.onnx", channels=(16, 64)))
+    model.graph.node[0].name = "a/path/as/exporters/make/them/" * 4
+    onnx.save(model, tmp_path / "m.onnx")
+    path = tmp_path / "r.html"
+    done = nearbank("run", tmp_path / "m.onnx", "--policy", "pim", "--no-values", "--html", path)
+    assert done.status == 0, done.err
+    with opened(browser, path, viewport={"width": 1300, "height": 900}) as page:
+        bars = page.evaluate("document.getElementById('clocks-plot')._fullLayout._size.h")
+        assert bars > 150  # of 340
+        assert page.locator("#layers-table").bounding_box()["width"] <= 1300

@@ -58,7 +58,8 @@ def test_the_example_and_the_backend_s_name(tmp_path):
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: backend\nVersion: 0\n")
     path = os.pathsep.join([str(tmp_path), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
     example = ROOT / "examples" / "compile_a_module.py"
-    assert f"```py\n{example.read_text()}```" in (ROOT / "README.md").read_text()
+    assert "`examples/compile_a_module.py`" in (ROOT / "README.md").read_text()
+    assert '--8<-- "examples/compile_a_module.py"' in (ROOT / "docs" / "python.md").read_text()
     done = subprocess.run(
         [sys.executable, example], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, check=False
     )

@@ -139,3 +139,13 @@ def test_the_citation_is_of_this_version():
     assert f"version: {project['version']}\n" in text
     assert project["authors"][0]["name"] in text
     assert f"license: {project['license']}\n" in text
+
+
+def test_files_are_included_and_not_their_marks():
+    """Anything like a mark, spaced otherwise, would be shown as it is."""
+    found = [line for text in WRITTEN.values() for line in text.splitlines() if re.match(r"-+\s*8\s*<", line)]
+    assert len(found) >= 5
+    for line in found:
+        marked = re.fullmatch(r'--8<-- "(.+)"', line)
+        assert marked, line
+        assert (ROOT / marked[1]).is_file()

@@ -137,9 +137,9 @@ def said_of_gpu_alone(plan: Plan) -> str:
     return f"PIM does not pay here: {plan.system.gpu} is faster on every layer, launch cost included."
 
 
-def counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str, more: str = "s") -> str:
     """``1 layer``, ``2 layers``."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    return f"{count:,} {noun}{'' if count == 1 else more}"
 
 
 def _finishing(plan: Plan) -> str:
@@ -173,12 +173,16 @@ def _print_schedule(plan: Plan) -> None:
     )
 
 
+def _bytes(count: int) -> str:
+    return f"{count / 1e6:,.2f} MB" if count >= 1e5 else f"{count / 1e3:,.2f} kB"
+
+
 def said_of_weights(placement: Placement) -> str:
     """Where the weights lie, in a sentence or two."""
     copies = f", {placement.replicas} of them replicas, arranged otherwise" if placement.replicas else ""
     return (
-        f"weights: {placement.weight_bytes / 1e6:.2f} MB in {len(placement.stretches)} stretches of rows{copies}; "
-        f"{placement.once_bytes / 1e6:.2f} MB without the copies of channels that share a layer's pixels. At most "
+        f"weights: {_bytes(placement.weight_bytes)} in {counted(len(placement.stretches), 'stretch', 'es')} of rows{copies}; "
+        f"{_bytes(placement.once_bytes)} without the copies of channels that share a layer's pixels. At most "
         f"{placement.rows_used:,} of a bank's {placement.rows_there:,} rows ({placement.rows_used / placement.rows_there:.1%}). "
         f"Loading takes {placement.load_us:,.1f} us, once, and is in no time above."
     )

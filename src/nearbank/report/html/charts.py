@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from nearbank.plan import Placement, PlanEnergy, Stretch
 from nearbank.report.html.content import Content
-from nearbank.report.html.markup import esc
+from nearbank.report.html.markup import esc, shortened
 from nearbank.report.html.style import INK, PALE, PIM, figure, pattern, stacked
 from nearbank.sim.energy import Energy
 from nearbank.sim.watch import Clocks
@@ -21,6 +21,7 @@ PARTS = {
     "function": "activation functions", "adder_tree": "adder tree", "idle": "idle",
 }  # fmt: skip
 """Names of `nearbank.sim.watch.Clocks` for a person."""
+_LONG = 20
 
 
 def memory_time(content: Content) -> go.Figure:
@@ -41,6 +42,10 @@ def memory_time(content: Content) -> go.Figure:
         )  # fmt: skip
     made = figure(traces, 340, barmode="stack", bargap=0.15)
     made.update_xaxes(tickangle=-60, tickfont={"size": 10}, showgrid=False)
+    names = [x.task.name for x in tasks]
+    if max(map(len, names), default=0) > _LONG:  # long labels leave the bars no room; plotly thins out only its own
+        some = names[:: -(-len(names) // 60)]
+        made.update_xaxes(tickvals=some, ticktext=[esc(shortened(name, _LONG)) for name in some])
     made.update_yaxes(title_text="us, slowest channel")
     return made
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-__all__ = ["bar", "cell", "esc", "facts", "num", "number", "table", "track"]
+__all__ = ["bar", "cell", "esc", "facts", "num", "number", "shortened", "table", "track"]
 
 
 def esc(value: object) -> str:
@@ -16,6 +16,12 @@ def esc(value: object) -> str:
 def num(value: float, digits: int = 1) -> str:
     """A number with thousands separated."""
     return f"{value:,.{digits}f}"
+
+
+def shortened(name: str, most: int) -> str:
+    """A name of at most ``most`` characters: exporters' paths are long, and tell most at their ends."""
+    head = (most - 1) * 2 // 5
+    return name if len(name) <= most else f"{name[:head]}…{name[head + 1 - most :]}"
 
 
 def cell(content: str, key: float | str = "", *, numeric: bool = False, title: str = "") -> str:

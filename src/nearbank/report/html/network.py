@@ -7,7 +7,7 @@ thickness of its frame and in words.
 from __future__ import annotations
 
 from nearbank.plan import Layer, Plan
-from nearbank.report.html.markup import esc
+from nearbank.report.html.markup import esc, shortened
 
 __all__ = ["KINDS", "draw_network", "where"]
 
@@ -102,7 +102,7 @@ def draw_network(plan: Plan) -> str:
 def _box(index: int, layer: Layer, plan: Plan, x: int, y: int) -> str:
     place = where(layer, plan)
     side = "both" if 0 < layer.share < 1 else "pim" if layer.share else "gpu"
-    name = layer.name if len(layer.name) <= 13 else f"{layer.name[:5]}…{layer.name[-7:]}"
+    name = shortened(layer.name, 13)
     inner, share = _WIDTH - 8, layer.share
     strip = f'<rect class="gpu" x="{x + 4}" y="{y + 33}" width="{inner}" height="5"/>' if share < 1 else ""
     strip += f'<rect class="pim" x="{x + 4}" y="{y + 33}" width="{inner * share:.1f}" height="5"/>' if share else ""
