@@ -13,7 +13,7 @@ from nearbank.api.provenance import Provenance, provenance
 from nearbank.devices import FUNCTIONS, PimDevice
 from nearbank.errors import InputError, NearbankError, near_matches
 from nearbank.plan import DeviceLike, device_of
-from nearbank.report import documents, tables
+from nearbank.report import documents, layer_tables, tables
 from nearbank.sim.energy import Energy, energy, product_energy
 from nearbank.tabular import Table, Tabular
 
@@ -46,7 +46,7 @@ class LayerReport(Tabular):
 
     def print(self) -> None:
         """All of it for a person, on standard output."""
-        tables.print_layer(self.timing, self.device, self.channels, self.energy, self.bus)
+        layer_tables.print_layer(self.timing, self.device, self.channels, self.energy, self.bus)
         if self.verified:
             tables.console().print(f"verified: {self.verified:,} values bit-equal to the oracle")
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nearbank.api.provenance import Provenance
 from nearbank.devices import PimDevice
 from nearbank.plan import BoardEnergy, GpuModel, Placement, Plan, PlanEnergy
-from nearbank.report import documents, tables
+from nearbank.report import documents, plan_tables
 from nearbank.runtime import Values
 from nearbank.tabular import Table, Tabular
 
@@ -80,8 +80,8 @@ class Report(Tabular):
     def print(self) -> None:
         """All of it for a person, on standard output: what `nearbank run` prints."""
         if self.values is not None:
-            tables.print_values(self.values, self.labels)
-        tables.print_plan(self.plan, self.device, self.placement, self.energy, self.board)
+            plan_tables.print_values(self.values, self.labels)
+        plan_tables.print_plan(self.plan, self.device, self.placement, self.energy, self.board)
 
     def _class(self, index: int) -> str:
         return self.labels[index] if self.labels and index < len(self.labels) else f"class {index}"

@@ -12,7 +12,7 @@ from nearbank.api.provenance import Provenance, provenance
 from nearbank.devices import PimDevice
 from nearbank.plan import DeviceLike, device_of
 from nearbank.program import aim, pimflow
-from nearbank.report import documents, tables
+from nearbank.report import documents, layer_tables
 from nearbank.tabular import Table, Tabular
 
 __all__ = ["TraceTiming", "Traces", "simulate"]
@@ -48,7 +48,7 @@ class Traces(Tabular):
 
     def print(self) -> None:
         """For a person, on standard output."""
-        tables.print_traces(self._plain())
+        layer_tables.print_traces(self._plain())
 
     def _plain(self) -> list[tuple[str, int, float, dict[str, int]]]:
         return [(x.file, x.cycles, x.time_us, dict(x.commands)) for x in self.rows]

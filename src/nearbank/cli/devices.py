@@ -12,7 +12,7 @@ from nearbank import devices
 from nearbank.cli.complete import complete_base, complete_device, complete_devices_command
 from nearbank.cli.options import JsonOption, OptionOption, options
 from nearbank.errors import InputError
-from nearbank.report import documents, findings, output, tables
+from nearbank.report import device_tables, documents, findings, output, tables
 
 __all__ = ["app"]
 
@@ -46,9 +46,9 @@ def show_devices(
     Example: nearbank devices show newton-gddr6
     """
     if name is None:
-        tables.print_devices([devices.device(n) for n in devices.names()])
+        device_tables.print_devices([devices.device(n) for n in devices.names()])
     else:
-        tables.print_device(devices.device(name, options(option)))
+        device_tables.print_device(devices.device(name, options(option)))
 
 
 @app.command("new")

@@ -38,7 +38,7 @@ from nearbank.cli.options import (
 )
 from nearbank.errors import InputError, near_matches
 from nearbank.plan.measure import TorchBench
-from nearbank.report import documents, output, tables
+from nearbank.report import documents, output, plan_tables
 from nearbank.report import html as pages
 from nearbank.report.progress import Progress
 from nearbank.report.trace import write_plan_trace
@@ -110,7 +110,7 @@ def run(
         tick = Progress(f"measuring {model}")
         segments = runtime.measure_gpu(made.plan, made.device, timer, compiler="inductor", tick=tick)
         tick.close()
-        tables.print_segments(segments)
+        plan_tables.print_segments(segments)
         document["gpu_segments"] = documents.segments_document(segments)
     output.write_json(json, document)
     if html is not None or trace is not None:

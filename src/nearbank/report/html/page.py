@@ -19,7 +19,7 @@ from nearbank.report.html.content import Content
 from nearbank.report.html.markup import esc
 from nearbank.report.html.network import draw_network
 from nearbank.report.output import write_lines
-from nearbank.report.tables import said_of_weights
+from nearbank.report.wording import said_of_weights
 
 __all__ = ["check_plotly", "render", "write_html"]
 

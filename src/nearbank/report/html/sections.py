@@ -9,7 +9,7 @@ from nearbank.report.html.charts import PARTS
 from nearbank.report.html.content import Content
 from nearbank.report.html.markup import bar, cell, esc, facts, num, number, table, track
 from nearbank.report.html.network import where
-from nearbank.report.tables import counted, said_of_gpu_alone
+from nearbank.report.wording import counted, said_of_gpu_alone
 from nearbank.sim.energy import Energy
 
 __all__ = ["clocks_table", "divided", "energy_table", "headline", "layers_table", "tasks_table"]
