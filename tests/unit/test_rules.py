@@ -141,8 +141,6 @@ base = "newton-gddr6"
 state_checks = false
 [timing]
 nFAW = 40
-[refresh]
-enabled = false
 [[rules]]
 before = "G_ACT*"
 after = "G_ACT*"
@@ -159,7 +157,7 @@ source = "tFAW: four activations in a window"
 def test_window_of_four(tmp_path: Path) -> None:
     file = tmp_path / "windowed.toml"
     file.write_text(WINDOWED)
-    unit = device(file)
+    unit = device(file, {"refresh": "off"})
     row = next(r for r in unit.rules if r.window == 4)
     rrd, faw, rc = unit.clocks("nRRD"), unit.clocks("nFAW"), unit.clocks("nRC")
     assert row.gap == faw
@@ -178,7 +176,7 @@ def test_window_of_four(tmp_path: Path) -> None:
 def test_window_in_both_engines(tmp_path: Path) -> None:
     file = tmp_path / "windowed.toml"
     file.write_text(WINDOWED)
-    unit = device(file)
+    unit = device(file, {"refresh": "off"})
     body = tuple(Op(f"G_ACT{i % 4}", (Affine(),)) for i in range(9))
     program = Program(unit.name, (Section((0,), body),))
     # Eight later activations, four at a time: the ninth waits for the fifth, which waits for the first.

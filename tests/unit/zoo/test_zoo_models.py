@@ -22,7 +22,19 @@ def run(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
 
 def test_the_public_names():
     assert zoo.__all__ == [
-        *("ModelInfo", "ResizeRule", "build", "info", "labels", "load_image", "macs", "names", "photo", "preprocess")
+        *(
+            "PHOTOS",
+            "ModelInfo",
+            "ResizeRule",
+            "build",
+            "info",
+            "labels",
+            "load_image",
+            "macs",
+            "names",
+            "photo",
+            "preprocess",
+        )
     ]
     assert all(hasattr(zoo, name) for name in zoo.__all__)
     assert (
