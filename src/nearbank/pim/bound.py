@@ -16,6 +16,9 @@ channel, which has at least 1/C of the whole):
   ceil(K/L') at most), and of each latch's time no more than one sum's. With n such intervals and f fills the run takes at least
   f * fill + n * turns + max(MACs not done there, latch time not spent there); convex in n, so its least value is at an end or
   where the maximum's second part vanishes, at n = r / L.
+- Banks and fills: on some devices nothing multiplies for a while behind a fill (nor opens a row). Of fills that are needed no more
+  than there are buffers stand together, else one would be overwritten unused; of what such a run stops no more is hidden than the
+  longest wait between two commands that it can stand in: a step, a latch's adder tree, or the closing of a row.
 - Command slots: one command a clock: macs + reads + fills.
 - Activation: no sum before all banks have a row open: the activates, one behind the other, then nRCD. And all banks of a row
   multiply at once, so while rows change nothing else does: every weight stands in some row of some channel, at least
@@ -38,6 +41,7 @@ Devices on which register access is a mode of its own have a bound of their own:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from nearbank.devices import PimDevice
 from nearbank.pim.modal import modal_bound
@@ -87,11 +91,13 @@ def bound(device: PimDevice, product: Product, channels: int, epilogue: Epilogue
         "result latches": latches - tree - 1 if device.state_checks else 0,
         "data bus": (sums - 1) * max(device.gap(read, read), 1) + fills * fill_step if device.state_checks else fills,
         "bus and latches": _bus_and_latches(device, product, channels, fills) if device.state_checks else 0,
+        "banks and fills": 0,
         "command slots": macs + sums + fills - 1,
         "mode switches": 0,
         "activation": _activation(device, product, channels, step) if device.state_checks else 0,
     }
     resources = {name: max(clocks, 0) for name, clocks in resources.items()}
+    resources["banks and fills"] = _banks_and_fills(device, resources, fills)
     binding = max(resources, key=lambda name: resources[name])
     start = 1 + max(opening, first_fill)
     cycles = start + resources[binding] + tail
@@ -104,6 +110,35 @@ def bound(device: PimDevice, product: Product, channels: int, epilogue: Epilogue
         cycles = max(cycles, last)
         resources["refresh"] = served
     return Bound(cycles, binding, tuple(resources.items()))
+
+
+def _banks_and_fills(device: PimDevice, resources: dict[str, int], fills: int) -> int:
+    """Clocks from the first multiplication to the last, with what fills stop by the argument above; 0 where they stop nothing."""
+    mac, fill, close = (device.one(role).name for role in ("mac", "fill", "precharge"))
+    opens = [command.name for command in device.by_role("activate")]
+
+    def stops(after: str) -> int:
+        """How long a fill stops a command, whatever it touches."""
+        rules = (r for r in device.rules if fill in r.before and after in r.after and r.window == 1)
+        return max((r.gap for r in rules if r.scope == "channel"), default=0)
+
+    stopped, together = stops(mac), max(device.gap(fill, fill), 1)
+    waits = [max(device.gap(mac, close), 1) + max(device.gap(close, opens[0]), 1), max(device.gap(opens[-1], mac), 1)]
+    waits += [max(device.gap(one, two), 1) for one, two in pairwise(opens)]
+    hidden = {
+        "MAC slots": max(device.gap(mac, mac), 1) - 1,
+        "result latches": max(device.gap(mac, device.one("read").name), 1),
+        "activation": max(waits) if min(map(stops, opens)) >= stopped else sum(waits),
+    }
+    # The first run stands before the first multiplication, where the opening of a row may take longer.
+    before = max(device.opening() - stopped, 0)
+    found = [0]
+    for name, most in hidden.items():
+        runs = (ceil_div(fills, device.organization.global_buffers), fills)
+        added = min((n - 1) * max(stopped - most, 0) + (fills - n) * together for n in runs) - before
+        if added > 0 and resources[name]:
+            found.append(resources[name] + added)
+    return max(found)
 
 
 def _refreshed(device: PimDevice, start: int, resources: dict[str, int], tree: int) -> tuple[int, int]:
