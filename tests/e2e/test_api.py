@@ -52,6 +52,22 @@ def test_a_report_prints_and_shows_itself(capsys, nearbank, model):
     assert frame.reason.tolist() == [layer.reason for layer in report.plan.layers]
 
 
+def test_a_report_writes_the_page_and_the_timeline_of_the_command(nearbank, tmp_path, model):
+    page, trace = tmp_path / "c.html", tmp_path / "c.json"
+    nearbank("run", model, "--gpu", "rtx2060", *OPTIONS, "--html", page, "--trace", trace)
+    report = nb.run(model, "newton-gddr6", "rtx2060", **SMALL)
+    report.write_html(tmp_path / "p.html")
+    report.write_trace(str(tmp_path / "p.json"))
+    ours, theirs = (json.loads((tmp_path / f"{name}.json").read_text()) for name in "pc")
+    assert ours["traceEvents"] == theirs["traceEvents"]
+    ours, theirs = ((tmp_path / f"{name}.html").read_text() for name in "pc")
+    assert "nearbank.run, from Python" in ours
+    assert len(ours.splitlines()) == len(theirs.splitlines())
+    with pytest.raises(InputError, match="trace-level"):
+        report.write_trace(tmp_path / "no.json", "all")
+    assert not (tmp_path / "no.json").exists()
+
+
 def test_feeds_of_ones_own_are_what_is_computed(model):
     graph = nb.load(model)
     feeds = {"input": np.random.default_rng(3).standard_normal((1, 16, 6, 6)).astype(np.float32)}

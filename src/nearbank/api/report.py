@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -11,7 +13,9 @@ from numpy.typing import NDArray
 from nearbank.api.provenance import Provenance
 from nearbank.devices import PimDevice
 from nearbank.plan import BoardEnergy, GpuModel, Placement, Plan, PlanEnergy
-from nearbank.report import documents, plan_tables
+from nearbank.report import documents, html, plan_tables
+from nearbank.report.html import Content
+from nearbank.report.trace import check_level, write_plan_trace
 from nearbank.runtime import Values
 from nearbank.tabular import Table, Tabular
 
@@ -82,6 +86,47 @@ class Report(Tabular):
         if self.values is not None:
             plan_tables.print_values(self.values, self.labels)
         plan_tables.print_plan(self.plan, self.device, self.placement, self.energy, self.board)
+
+    def look(self, tick: Callable[[str], None] = lambda name: None) -> Content:
+        """What a page and a timeline show beyond the plan: every program played again, to see where its clocks go.
+
+        Args:
+            tick: called with the name of each step, for progress.
+        """
+        return html.gather(
+            self.plan, self.device, self.gpu, self.placement, self.energy, values=self.values, tick=tick,
+            command=self.provenance.command or "nearbank.run, from Python",
+        )  # fmt: skip
+
+    def write_html(self, path: str | os.PathLike[str], content: Content | None = None) -> None:
+        """Write one page that needs no network: what `nearbank run --html` writes.
+
+        Args:
+            path: the file.
+            content: what `look` gives, where it is at hand.
+
+        Raises:
+            InputError: plotly is not installed (extra ``report``), or the file cannot be written.
+        """
+        html.check_plotly()
+        html.write_html(Path(path), content or self.look())
+
+    def write_trace(self, path: str | os.PathLike[str], level: str = "tasks", content: Content | None = None) -> None:
+        """Write the schedule as trace events, for Perfetto: what `nearbank run --trace` writes.
+
+        Args:
+            path: the file.
+            level: "tasks", or "commands" down to those of the slowest channel.
+            content: what `look` gives, where it is at hand.
+
+        Raises:
+            InputError: an unknown level, too many commands, or the file cannot be written.
+        """
+        check_level(level)
+        seen = content or self.look()
+        write_plan_trace(
+            Path(path), self.plan, self.device, seen.memory, seen.weights, level=level, command=seen.command
+        )
 
     def _class(self, index: int) -> str:
         return self.labels[index] if self.labels and index < len(self.labels) else f"class {index}"

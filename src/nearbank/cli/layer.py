@@ -19,7 +19,6 @@ from nearbank.cli.options import (
     NoCacheOption,
     OptionOption,
     TraceOption,
-    check_level,
     options,
     use_cache,
 )
@@ -27,6 +26,7 @@ from nearbank.errors import InputError, near_matches
 from nearbank.program import aim_export, pimflow
 from nearbank.report import output, tables
 from nearbank.report.progress import Progress
+from nearbank.report.trace import check_level
 from nearbank.report.trace_commands import write_layer_trace
 
 __all__ = ["layer"]

@@ -45,7 +45,6 @@ __all__ = [
     "ScopeOption",
     "TraceOption",
     "check_batch",
-    "check_level",
     "gpu_model",
     "grouping",
     "load_model",
@@ -163,12 +162,6 @@ def options(pairs: list[str] | None) -> dict[str, str]:
             raise InputError("--option", value=pair, bound="name=value")
         out[name] = value
     return out
-
-
-def check_level(level: str) -> None:
-    """InputError unless ``level`` is one of a trace's."""
-    if level not in LEVELS:
-        raise InputError("--trace-level", value=level, bound=near_matches(level, LEVELS))
 
 
 def grouping(groups: str) -> graph.Groups:

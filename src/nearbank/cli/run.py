@@ -30,7 +30,6 @@ from nearbank.cli.options import (
     ScopeOption,
     TraceOption,
     check_batch,
-    check_level,
     gpu_model,
     grouping,
     options,
@@ -41,7 +40,7 @@ from nearbank.plan.measure import TorchBench
 from nearbank.report import documents, output, plan_tables
 from nearbank.report import html as pages
 from nearbank.report.progress import Progress
-from nearbank.report.trace import write_plan_trace
+from nearbank.report.trace import check_level
 
 __all__ = ["run"]
 
@@ -115,26 +114,9 @@ def run(
     output.write_json(json, document)
     if html is not None or trace is not None:
         tick = Progress(f"looking into {model}")
-        content = pages.gather(
-            made.plan,
-            made.device,
-            made.gpu,
-            made.placement,
-            made.energy,
-            command=output.command_line(),
-            values=made.values,
-            tick=tick,
-        )
+        content = made.look(tick)
         tick.close()
         if html is not None:
-            pages.write_html(html, content)
+            made.write_html(html, content)
         if trace is not None:
-            write_plan_trace(
-                trace,
-                made.plan,
-                made.device,
-                content.memory,
-                content.weights,
-                level=trace_level,
-                command=content.command,
-            )
+            made.write_trace(trace, trace_level, content)

@@ -17,7 +17,7 @@ from typing import Any
 
 from nearbank import __version__
 from nearbank.devices import PimDevice
-from nearbank.errors import InputError
+from nearbank.errors import InputError, near_matches
 from nearbank.plan import Placement, Plan
 from nearbank.plan.details import MemoryTask
 from nearbank.report.events import (
@@ -36,10 +36,16 @@ from nearbank.report.events import (
 from nearbank.report.trace_commands import channel_events
 from nearbank.sim.watch import MOST_COMMANDS, channel_stream
 
-__all__ = ["LEVELS", "plan_events", "write_plan_trace"]
+__all__ = ["LEVELS", "check_level", "plan_events", "write_plan_trace"]
 
 LEVELS = ("tasks", "commands")
 """How far down a trace goes."""
+
+
+def check_level(level: str) -> None:
+    """InputError unless ``level`` is one of a trace's."""
+    if level not in LEVELS:
+        raise InputError("--trace-level", value=level, bound=near_matches(level, LEVELS))
 
 
 def write_plan_trace(
