@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+import nearbank as nb
+
 COMMAND = [sys.executable, "-c", "from nearbank.cli import main; main()"]
-RUN = [*COMMAND, "run", "mobilenet-v2", "--policy", "pim", "--json", "out.json"]
+RUN = [*COMMAND, "run", "--json", "out.json"]
 
 
 def heed_interrupts() -> None:
@@ -22,7 +24,11 @@ def heed_interrupts() -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.parametrize(
-    ("stage", "arguments"), [("planning", ()), ("running", ("--mapping", "resident", "--batch", "4"))]
+    ("stage", "arguments"),
+    [
+        ("planning", ("resnet-50", "--gpu", "rtx2060", "--no-values", "--no-cache")),
+        ("running", ("mobilenet-v2", "--policy", "pim", "--mapping", "resident", "--batch", "4")),
+    ],
 )
 def test_interrupt_leaves_no_file(tmp_path: Path, stage: str, arguments: tuple[str, ...]) -> None:
     process = subprocess.Popen(
@@ -101,3 +107,22 @@ main()
     child.communicate(timeout=60)
     assert child.returncode == status
     assert list(tmp_path.iterdir()) == []
+
+
+def test_as_a_module_and_interrupted_while_it_is_imported() -> None:
+    done = subprocess.run([sys.executable, "-m", "nearbank", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == nb.__version__
+    code = """
+import sys
+from nearbank.__main__ import main
+
+class Impatient:
+    def find_spec(self, name, path, target=None):
+        if name == "nearbank.cli":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Impatient())
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "")
