@@ -15,7 +15,7 @@ from nearbank.devices import device, names
 from tests.e2e.models import network
 
 RUN = {"model", "device", "gpu", "policy", "chosen", "scope", "batch", "channels", "mapping", "launch_us", "join_us", "gpu_share",
-       "charge_epilogue", "layers", "tasks", "totals", "weights"}  # fmt: skip
+       "charge_epilogue", "gpu_clock_mhz", "layers", "tasks", "totals", "weights"}  # fmt: skip
 LAYERS = {"name", "kind", "pixels", "in_channels", "out_channels", "target", "share", "reason", "gpu_us", "gpu_shared_us", "pim_us",
           "pim_cycles", "bound_cycles", "planned_us", "gpu_note", "nodes", "energy_uj", "bus_energy_uj"}  # fmt: skip
 TASKS = {"name", "kernel", "resource", "role", "axis", "start", "stop", "start_us", "end_us", "cycles", "needs"}

@@ -79,7 +79,9 @@ def _system(
     for what, value in (("launch", launch), ("join", join)):
         if not 0 <= value < 1e6:
             raise InputError(f"{what} cost in microseconds", value=value, bound="0 to 10^6")
-    return System(device.name, gpu.name, channels, sizes.channels, mapping, launch, join, charge_epilogue, gpu.library)
+    return System(
+        device.name, gpu.name, channels, sizes.channels, mapping, launch, join, charge_epilogue, gpu.library, gpu.clock_mhz
+    )  # fmt: skip
 
 
 class _Maker:

@@ -86,7 +86,8 @@ class System:
     ``channels`` of the memory's ``all_channels`` compute, and then do not serve the GPU, whose bandwidth falls in proportion.
     ``launch_us``: to start a task in memory, during which the memory does nothing else; ``join_us``: until the GPU sees its
     result. ``charge_epilogue``: whether it takes a GPU kernel, or none, to add partial sums, and to finish (bias, activation) what
-    the memory made and reads next. ``library``: whose kernels the GPU's times are of, the baseline.
+    the memory made and reads next. ``library``: whose kernels the GPU's times are of, the baseline;
+    ``gpu_clock_mhz``: the clock that they are for, 0 if it is not recorded.
     """
 
     device: str
@@ -98,6 +99,7 @@ class System:
     join_us: float
     charge_epilogue: bool = True
     library: str = ""
+    gpu_clock_mhz: float = 0.0
 
     @property
     def gpu_share(self) -> float:

@@ -63,6 +63,7 @@ def plan_document(
     ]  # fmt: skip
     document: dict[str, Any] = {
         "model": plan.graph.name, "device": device.name, "gpu": gpu.name, "library": gpu.library,
+        "gpu_clock_mhz": system.gpu_clock_mhz,
         "policy": plan.policy, "chosen": plan.chosen, "scope": plan.scope, "batch": plan.graph.batch,
         "channels": system.channels, "mapping": system.mapping, "launch_us": system.launch_us, "join_us": system.join_us,
         "gpu_share": system.gpu_share, "charge_epilogue": system.charge_epilogue, "layers": layers, "tasks": tasks,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from nearbank.devices import PimDevice
 from nearbank.plan import BoardEnergy, Placement, Plan, PlanEnergy
 from nearbank.report.tables import console, table
-from nearbank.report.wording import counted, energy_origin, energy_parts, said_of_gpu_alone, said_of_weights
+from nearbank.report.wording import counted, energy_origin, energy_parts, gpu_named, said_of_gpu_alone, said_of_weights
 from nearbank.runtime import SegmentTime, Values
 
 __all__ = ["print_plan", "print_segments", "print_values"]
@@ -21,7 +21,7 @@ def print_plan(
     chosen = "" if plan.chosen == plan.policy else f" ({plan.chosen})"
     out.print(
         f"{plan.graph.name}, batch {plan.graph.batch}: {system.device} ({system.channels} of {system.all_channels} channels, "
-        f"mapping {system.mapping}, {device.clock_mhz:g} MHz) + {system.gpu} by {system.library}, policy {plan.policy}{chosen}, "
+        f"mapping {system.mapping}, {device.clock_mhz:g} MHz) + {gpu_named(system)}, policy {plan.policy}{chosen}, "
         f"scope {plan.scope}"
     )
     made = table(

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from nearbank.devices import PimDevice
-from nearbank.plan import Placement, Plan
+from nearbank.plan import Placement, Plan, System
 from nearbank.sim.energy import Energy
 
-__all__ = ["counted", "energy_origin", "energy_parts", "said_of_gpu_alone", "said_of_weights"]
+__all__ = ["counted", "energy_origin", "energy_parts", "gpu_named", "said_of_gpu_alone", "said_of_weights"]
 
 
 def counted(count: int, noun: str, more: str = "s") -> str:
     """``1 layer``, ``2 layers``."""
     return f"{count:,} {noun}{'' if count == 1 else more}"
+
+
+def gpu_named(system: System) -> str:
+    """The GPU, whose kernels its times are of, and the clock that they are for, if it is recorded."""
+    clock = f" at {system.gpu_clock_mhz:g} MHz" if system.gpu_clock_mhz else ""
+    return f"{system.gpu}{clock} by {system.library}"
 
 
 def said_of_gpu_alone(plan: Plan) -> str:

@@ -9,7 +9,7 @@ from nearbank.report.html.charts import PARTS
 from nearbank.report.html.content import Content
 from nearbank.report.html.markup import bar, cell, esc, facts, num, number, table, track
 from nearbank.report.html.network import where
-from nearbank.report.wording import counted, said_of_gpu_alone
+from nearbank.report.wording import counted, gpu_named, said_of_gpu_alone
 from nearbank.sim.energy import Energy
 
 __all__ = ["clocks_table", "divided", "energy_table", "headline", "layers_table", "tasks_table"]
@@ -47,7 +47,7 @@ def _facts(content: Content) -> Iterator[tuple[str, str]]:
     used = f"{system.channels} of {system.all_channels} channels compute, {content.device.clock_mhz:g} MHz"
     yield "memory", f"<b>{esc(system.device)}</b>, {used}, mapping {esc(system.mapping)}"
     share = f"{system.gpu_share:.0%} of the memory's bandwidth while the memory computes"
-    yield "GPU", f"<b>{esc(system.gpu)}</b>, with {share}"
+    yield "GPU", f"<b>{esc(gpu_named(system))}</b>, with {share}"
     chosen = f" ({esc(plan.chosen)})" if plan.chosen not in ("", plan.policy) else ""
     yield "policy", f"<b>{esc(plan.policy)}</b>{chosen}, scope {esc(plan.scope)}, batch {plan.graph.batch}"
     between = "a GPU kernel" if system.charge_epilogue else "free"
