@@ -157,7 +157,7 @@ def test_it_opens_and_the_table_sorts(report, browser):
         column.get_by_role("button").press("Enter")
         assert values() == sorted(before, reverse=True)
         assert column.get_attribute("aria-sort") == "descending"
-        assert page.locator("#layers-table th[aria-sort=none]").count() == 11
+        assert page.locator("#layers-table th[aria-sort=none]").count() == 12
         page.get_by_label("Show layers with").fill("conv1")
         assert page.locator("#layers-table tbody tr:visible").count() == 1
 

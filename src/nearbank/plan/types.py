@@ -222,11 +222,13 @@ class Plan(Tabular):
 
     def table(self) -> Table:
         """A row a layer, in the plan's order."""
-        columns = ("layer", "kind", "pixels", "in_channels", "out_channels", "on", "share", "gpu_us", "pim_us", "pim_cycles",
-                   "bound_cycles", "planned_us", "reason")  # fmt: skip
+        columns = (
+            "layer", "kind", "pixels", "in_channels", "out_channels", "on", "share", "gpu_us", "gpu_shared_us", "pim_us",
+            "pim_cycles", "bound_cycles", "planned_us", "reason",
+        )  # fmt: skip
         rows = tuple(
-            (x.name, x.kind, x.pixels, x.in_channels, x.out_channels, x.target, x.share, x.gpu_us, x.pim_us, x.pim_cycles,
-             x.bound_cycles, x.planned_us, x.reason)
+            (x.name, x.kind, x.pixels, x.in_channels, x.out_channels, x.target, x.share, x.gpu_us, x.gpu_shared_us, x.pim_us,
+             x.pim_cycles, x.bound_cycles, x.planned_us, x.reason)
             for x in self.layers
         )  # fmt: skip
         system = self.system

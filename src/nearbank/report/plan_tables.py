@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from nearbank.devices import PimDevice
 from nearbank.plan import BoardEnergy, Placement, Plan, PlanEnergy
 from nearbank.report.tables import console, table
-from nearbank.report.wording import counted, energy_origin, energy_parts, gpu_named, said_of_gpu_alone, said_of_weights
+from nearbank.report.wording import (
+    counted,
+    energy_origin,
+    energy_parts,
+    gpu_named,
+    said_of_channels,
+    said_of_gpu_alone,
+    said_of_weights,
+)
 from nearbank.runtime import SegmentTime, Values
 
 __all__ = ["print_plan", "print_segments", "print_values"]
@@ -112,7 +120,7 @@ def _print_schedule(plan: Plan) -> None:
         f"{plan.both_us:.1f} us. {_finishing(plan)}"
     )
     out.print(
-        f"{plan.system.gpu} keeps {system.gpu_share:.0%} of the memory's channels. No schedule of such tasks takes less than "
+        f"{said_of_channels(plan)} No schedule of such tasks takes less than "
         f"{plan.proven_us:.1f} us ({plan.proof}); no plan at all less than {plan.floor_us:.1f} us."
     )
 

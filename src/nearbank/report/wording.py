@@ -6,7 +6,15 @@ from nearbank.devices import PimDevice
 from nearbank.plan import Placement, Plan, System
 from nearbank.sim.energy import Energy
 
-__all__ = ["counted", "energy_origin", "energy_parts", "gpu_named", "said_of_gpu_alone", "said_of_weights"]
+__all__ = [
+    "counted",
+    "energy_origin",
+    "energy_parts",
+    "gpu_named",
+    "said_of_channels",
+    "said_of_gpu_alone",
+    "said_of_weights",
+]
 
 
 def counted(count: int, noun: str, more: str = "s") -> str:
@@ -18,6 +26,21 @@ def gpu_named(system: System) -> str:
     """The GPU, whose kernels its times are of, and the clock that they are for, if it is recorded."""
     clock = f" at {system.gpu_clock_mhz:g} MHz" if system.gpu_clock_mhz else ""
     return f"{system.gpu}{clock} by {system.library}"
+
+
+def said_of_channels(plan: Plan) -> str:
+    """What giving up memory channels costs the GPU, over all layers and on the one that it costs most."""
+    system = plan.system
+    kept = f"{system.gpu} keeps {system.gpu_share:.0%} of the memory's channels"
+    more = {x.name: x.gpu_shared_us - x.gpu_us for x in plan.layers}
+    most = max(more, key=lambda name: more[name], default="")
+    if not most or more[most] < 0.005:
+        return f"{kept}, and no layer takes longer for it."
+    slower = sum(us >= 0.005 for us in more.values())
+    return (
+        f"{kept}: all of its layers would take {sum(more.values()):.1f} us more with these, {counted(slower, 'layer')} of "
+        f"{len(more)}, {most} the most ({more[most]:.2f} us; --json and explain say it of each)."
+    )
 
 
 def said_of_gpu_alone(plan: Plan) -> str:

@@ -82,11 +82,11 @@ def _verdict(plan: Plan) -> str:
 
 
 def layers_table(content: Content) -> str:
-    """A row a layer; the bars of GPU, memory and bound share one scale."""
+    """A row a layer; the bars of GPU, memory and bound share one scale. "beside": on the GPU with the channels that it keeps."""
     plan, device, energy = content.plan, content.device, content.energy
     most = max([x.gpu_us for x in plan.layers] + [x.pim_us or 0 for x in plan.layers], default=0)
     columns = [
-        ("#", "n"), ("layer", ""), ("pixels × in → out", "n"), ("on", ""), ("GPU us", "bar"), ("PIM us", "bar"),
+        ("#", "n"), ("layer", ""), ("pixels × in → out", "n"), ("on", ""), ("GPU us", "bar"), ("beside us", "n"), ("PIM us", "bar"),
         ("bound us", "bar"), ("× bound", "n"), ("planned us", "n"), ("PIM uJ", "n"), ("bus uJ", "n"), ("why", "why"),
     ]  # fmt: skip
     rows = []
@@ -103,6 +103,7 @@ def layers_table(content: Content) -> str:
             + cell(_size(x), x.pixels * max(x.in_channels, 1) * x.out_channels, numeric=True)
             + cell(tag, f"{x.share:.4f}")
             + bar(x.gpu_us, most, "gpu", digits=2, mark="*" if x.gpu_note else "", title=x.gpu_note)
+            + number(x.gpu_shared_us)
             + bar(x.pim_us, most, "pim", digits=2, title=f"{x.pim_cycles:,} cycles" if x.pim_cycles else "")
             + bar(bound, most, "bound", digits=2, title=f"{x.bound_cycles:,} cycles" if x.bound_cycles else "")
             + number(ratio)
