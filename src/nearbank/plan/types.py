@@ -207,6 +207,11 @@ class Plan(Tabular):
         return sum(max(min(a.end_us, b.end_us) - max(a.start_us, b.start_us), 0.0) for a in gpu for b in memory)
 
     @property
+    def gap(self) -> float:
+        """How far below the plan's time the proven bound is, as a share of that time."""
+        return 1 - self.proven_us / self.planned_us if self.planned_us else 0.0
+
+    @property
     def speedup(self) -> float:
         """GPU only over planned; 1 for a plan that takes no time."""
         return self.gpu_only_us / self.planned_us if self.planned_us else 1.0

@@ -70,7 +70,7 @@ def plan_document(
         "weights": asdict(placement),
         "totals": {
             "gpu_only_us": plan.gpu_only_us, "planned_us": plan.planned_us, "speedup": plan.speedup,
-            "proven_us": plan.proven_us, "proof": plan.proof, "floor_us": plan.floor_us,
+            "proven_us": plan.proven_us, "proof": plan.proof, "gap": plan.gap, "floor_us": plan.floor_us,
             "gpu_busy_us": plan.busy_us("gpu"), "pim_busy_us": plan.busy_us("pim"), "both_busy_us": plan.both_us,
             "energy_uj": _energy(energy.memory) if energy else None, "bus_energy_uj": _energy(energy.bus) if energy else None,
             "bus_weights_energy_uj": _energy(energy.bus_weights) if energy else None,

@@ -96,16 +96,13 @@ def print_plan(
 
 def _finishing(plan: Plan) -> str:
     """Where bias and activation of what the memory made are computed, and at what charge."""
-    mine = [task for task in plan.tasks if task.role == "finish"]
+    mine = [task.us for task in plan.tasks if task.role == "finish"]
     inside = sum(task.epilogue.function is not None for task in plan.tasks)
-    parts = (
-        [f"{len(mine)} GPU kernels ({sum(task.us for task in mine):.1f} us) finish what the memory reads next."]
-        if mine
-        else []
-    )
-    parts += [f"{inside} tasks in memory apply their activation." if inside else ""]
-    rest = "Bias and activation ride on the next GPU kernel at no charge."
-    return " ".join([*filter(None, parts), rest if not (mine or inside) else "Elsewhere bias" + rest[4:]])
+    parts = [f"{counted(len(mine), 'GPU kernel')} ({sum(mine):.1f} us) where the memory reads next"] if mine else []
+    parts += [f"part of {counted(inside, 'task')} in memory"] if inside else []
+    if not parts:
+        return "Bias and activation ride on the next GPU kernel at no charge."
+    return f"Bias and activation take {' and '.join(parts)}; elsewhere they ride on the next GPU kernel at no charge."
 
 
 def _print_schedule(plan: Plan) -> None:
@@ -120,8 +117,8 @@ def _print_schedule(plan: Plan) -> None:
         f"{plan.both_us:.1f} us. {_finishing(plan)}"
     )
     out.print(
-        f"{said_of_channels(plan)} No schedule of such tasks takes less than "
-        f"{plan.proven_us:.1f} us ({plan.proof}); no plan at all less than {plan.floor_us:.1f} us."
+        f"{said_of_channels(plan)} No schedule of such tasks takes less than {plan.proven_us:.1f} us, {plan.gap:.1%} below this "
+        f"({plan.proof}); no plan at all less than {plan.floor_us:.1f} us."
     )
 
 
