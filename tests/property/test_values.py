@@ -13,7 +13,12 @@ from nearbank.pim import MAPPINGS, Product, bound, compile_product
 from nearbank.sim import oracle, play_values, time_program, time_program_reference
 
 DEVICES = ("newton-gddr6-pimflow", "newton-gddr6", "newton-hbm2", "aim-gddr6")
-PAIRS = [(d, m) for d in DEVICES for m in MAPPINGS if m == "search" or (m in ("serial", "host")) == (d == "aim-gddr6")]
+PAIRS = [
+    (d, m)
+    for d in DEVICES
+    for m in MAPPINGS
+    if m in ("search", "unsplit") or (m in ("serial", "host")) == (d == "aim-gddr6")
+]
 EDGES = [(1, 1, 1), (1, 4097, 3), (17, 1, 33), (3, 16, 16), (5, 513, 20), (64, 24, 24), (7, 1100, 40)]
 
 ROWS_MET_AGAIN = [(125, 782, 45, 3), (244, 703, 62, 1), (200, 1000, 60, 3)]

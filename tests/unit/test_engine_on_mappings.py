@@ -12,7 +12,12 @@ PRODUCTS = [Product(150, 144, 40), Product(90, 24, 144), Product(40, 600, 40)]
 
 
 MODAL = ("serial", "host")
-PAIRS = [(n, m) for n in names() for m in MAPPINGS if m == "search" or (m in MODAL) == bool(device(n).by_role("mode"))]
+PAIRS = [
+    (n, m)
+    for n in names()
+    for m in MAPPINGS
+    if m in ("search", "unsplit") or (m in MODAL) == bool(device(n).by_role("mode"))
+]
 
 
 @pytest.mark.parametrize(("name", "mapping"), PAIRS)

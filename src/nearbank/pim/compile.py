@@ -16,7 +16,7 @@ from nearbank.pim.modal import host, search_modal, serial
 from nearbank.pim.pause import uncollected
 from nearbank.pim.product import NO_EPILOGUE, Compiled, Epilogue, Product, ceil_div
 from nearbank.pim.resident import resident
-from nearbank.pim.search import search
+from nearbank.pim.search import search, unsplit, unsplit_modal
 from nearbank.pim.stored import compiled_from, compiled_to, timing_from, timing_to
 from nearbank.sim import Timing, time_program
 from nearbank.tabular import Table, Tabular
@@ -30,11 +30,13 @@ MAPPINGS: Mapping[str, Callable[[PimDevice, Product, int], Compiled]] = {
     "serial": serial,
     "host": host,
     "search": search,
+    "unsplit": unsplit,
 }
 
 _WITH_EPILOGUE: Mapping[str, Callable[[PimDevice, Product, int, Epilogue], Compiled]] = {
     "host": host,
     "search": search_modal,
+    "unsplit": unsplit_modal,
 }
 
 

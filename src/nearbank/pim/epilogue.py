@@ -24,7 +24,11 @@ class EpilogueChoice:
 
 def bias_in_memory(device: PimDevice, mapping: str, *, bias: bool) -> Epilogue:
     """The epilogue that costs nothing: a bias where every sum is preset anyway."""
-    return Epilogue(bias=True) if bias and device.by_role("preset") and mapping in ("search", "host") else NO_EPILOGUE
+    return (
+        Epilogue(bias=True)
+        if bias and device.by_role("preset") and mapping in ("search", "unsplit", "host")
+        else NO_EPILOGUE
+    )
 
 
 def choose_epilogue(

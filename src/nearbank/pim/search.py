@@ -8,14 +8,14 @@ from nearbank.devices import PimDevice
 from nearbank.errors import Infeasible
 from nearbank.pim.baselines import newton_plus, newton_plus_plus
 from nearbank.pim.modal import search_modal
-from nearbank.pim.product import Compiled, Product
+from nearbank.pim.product import NO_EPILOGUE, Compiled, Epilogue, Product
 from nearbank.pim.resident import resident
 from nearbank.pim.streams import ceiling, ranked, streamed
 from nearbank.pim.whole import best, whole
 from nearbank.program import commands
 from nearbank.sim import time_program
 
-__all__ = ["search"]
+__all__ = ["search", "unsplit", "unsplit_modal"]
 
 Found = tuple[int, Compiled]
 """Clocks that a program takes at most, and the program."""
@@ -29,14 +29,39 @@ def search(device: PimDevice, product: Product, channels: int) -> Compiled:
     """
     if device.by_role("mode"):
         return search_modal(device, product, channels)
-    found: Found | None = None
+    return _or_baseline(device, product, channels, _found(device, product, channels))
+
+
+def unsplit(device: PimDevice, product: Product, channels: int) -> Compiled:
+    """The fastest program found of those that cut the reduction in as few pieces as a row and the buffers need, so that few partial
+    sums, or none, are left to add. Deterministic.
+
+    Raises:
+        Infeasible: no such mapping fits the device.
+    """
+    if device.by_role("mode"):
+        return unsplit_modal(device, product, channels)
+    found = _found(device, product, channels, unsplit=True)
+    if found is None:
+        raise Infeasible("no mapping fits", demand=1, bound=0, unit="mappings", where=str(product))
+    return found[1]
+
+
+def unsplit_modal(device: PimDevice, product: Product, channels: int, epilogue: Epilogue = NO_EPILOGUE) -> Compiled:
+    """`unsplit` on a device with modes, with what memory does to the sums."""
+    most = min(device.organization.columns, device.organization.buffer_capacity)
+    return search_modal(device, product, channels, epilogue, whole=product.chunks(device) <= most)
+
+
+def _found(device: PimDevice, product: Product, channels: int, *, unsplit: bool = False) -> Found | None:
+    """The best of the device's family."""
     if device.one("fill").columns == 1:
-        if ranking := ranked(device, product, channels):
+        if ranking := ranked(device, product, channels, unsplit=unsplit):
             clocks, choice, merged = ranking[0]
-            found = ceiling(device, clocks), streamed(device, product, channels, choice, merged)
-    elif fastest := best(device, product, channels):
-        found = fastest[0], whole(device, product, channels, fastest[1])
-    return _or_baseline(device, product, channels, found)
+            return ceiling(device, clocks), streamed(device, product, channels, choice, merged)
+    elif fastest := best(device, product, channels, unsplit=unsplit):
+        return fastest[0], whole(device, product, channels, fastest[1])
+    return None
 
 
 def _or_baseline(device: PimDevice, product: Product, channels: int, found: Found | None) -> Compiled:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -177,16 +178,23 @@ class Costs:
         return self.device.microseconds(bound(self.device, Product(1, 1, 1), 1).cycles)
 
     def _ask(self, kernel: Kernel, part: Part) -> MemoryCost | Infeasible:
-        system = self.system
         try:
-            product = product_of(kernel, part)
-            timing = time_product(self.device, product, system.channels, system.mapping)
+            found = self._mapped(kernel, product_of(kernel, part), self.system.mapping)
         except Infeasible as error:
             return error
+        # Fewer partial sums may be worth a longer program.
+        if found.sum_us and self.system.mapping == "search":
+            with suppress(Infeasible):
+                fewer = self._mapped(kernel, product_of(kernel, part), "unsplit")
+                found = min(found, fewer, key=lambda cost: cost.us + cost.sum_us)
+        return found
+
+    def _mapped(self, kernel: Kernel, product: Product, mapping: str) -> MemoryCost:
+        """One mapping's answer. Raises `Infeasible`."""
+        timing = time_product(self.device, product, self.system.channels, mapping)
         added = 0.0
-        if timing.pieces > 1 and system.charge_epilogue:
+        if timing.pieces > 1 and self.system.charge_epilogue:
             added = sum_time(self.gpu, product.pixels * product.out_channels * product.blocks, timing.pieces).us
         return MemoryCost(
-            timing.time_us, timing.timing.cycles, timing.bound.cycles, timing.pieces, added, system.mapping,
-            self._epilogue(kernel),
+            timing.time_us, timing.timing.cycles, timing.bound.cycles, timing.pieces, added, mapping, self._epilogue(kernel)
         )  # fmt: skip

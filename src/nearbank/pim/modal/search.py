@@ -19,8 +19,11 @@ from nearbank.sim import time_program
 __all__ = ["search_modal"]
 
 
-def search_modal(device: PimDevice, product: Product, channels: int, epilogue: Epilogue = NO_EPILOGUE) -> Compiled:
-    """The fastest program found; never slower than `host`, nor, without an epilogue, than `serial`. Deterministic.
+def search_modal(
+    device: PimDevice, product: Product, channels: int, epilogue: Epilogue = NO_EPILOGUE, *, whole: bool = False
+) -> Compiled:
+    """The fastest program found; never slower than `host`, nor, without an epilogue, than `serial`. Deterministic. ``whole``: only
+    of those that leave no partial sums.
 
     Raises:
         Infeasible: no mapping fits the device, or none can have the epilogue.
@@ -30,7 +33,7 @@ def search_modal(device: PimDevice, product: Product, channels: int, epilogue: E
     most = min(device.organization.columns, device.organization.buffer_capacity)
     function_of(device, product, ceil_div(chunks, most), epilogue)
     ranked: dict[Choice, int] = {}
-    for choice in _choices(device, product, channels, ours, whole=epilogue.function is not None):
+    for choice in _choices(device, product, channels, ours, whole=whole or epilogue.function is not None):
         ranked.setdefault(choice, _cost(device, groups - 1, choice, ours))
     found, problem = None, None
     for choice in sorted(ranked, key=lambda c: ranked[c]):
@@ -39,7 +42,8 @@ def search_modal(device: PimDevice, product: Product, channels: int, epilogue: E
             break
         except Infeasible as error:
             problem = problem or error
-    found = _better(device, product, channels, epilogue, found)
+    if not whole or found is None:
+        found = _better(device, product, channels, epilogue, found)
     if found is None:
         assert problem is not None
         raise problem

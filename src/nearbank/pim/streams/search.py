@@ -32,10 +32,11 @@ _WHOLE = 1 << 20
 
 
 def ranked(
-    device: PimDevice, product: Product, channels: int
+    device: PimDevice, product: Product, channels: int, *, unsplit: bool = False
 ) -> list[tuple[int, Choice, Mapping[tuple[Item, ...], Merged]]]:
-    """(clocks of the slowest channel, choice, shares merged for that), best first; refresh estimated."""
-    rough = sorted(_even(device, product, channels))[:_COUNTED]
+    """(clocks of the slowest channel, choice, shares merged for that), best first; refresh estimated. ``unsplit``: only of choices
+    that cut the reduction in as few pieces as they must."""
+    rough = sorted(_even(device, product, channels, unsplit=unsplit))[:_COUNTED]
     counted = sorted(
         (_count(device, product, channels, choice), choice)
         for count, choice in rough
@@ -92,14 +93,15 @@ def _merged(
     return out
 
 
-def _even(device: PimDevice, product: Product, channels: int) -> Iterator[tuple[float, Choice]]:
+def _even(device: PimDevice, product: Product, channels: int, *, unsplit: bool) -> Iterator[tuple[float, Choice]]:
     """(rough clocks, choice) of all choices, as if every channel's share were the mean."""
     chunks, groups = product.chunks(device), product.groups(device)
     sizes = device.organization
     fewest = ceil_div(chunks, min(sizes.columns, sizes.buffer_capacity))
     # With few pixels the division of the reduction is what shares the work evenly, and a finer look costs little.
     near = range(fewest + 1, fewest + (4 if product.pixels <= _FEW else 2))
-    for pieces in sorted({min(n, chunks) for n in (*(fewest * n for n in (1, 2, 3, 4, 6, 8)), *near)}):
+    finer = () if unsplit else (*(fewest * n for n in (2, 3, 4, 6, 8)), *near)
+    for pieces in sorted({min(n, chunks) for n in (fewest, *finer)}):
         one = ceil_div(chunks, pieces)
         places = sizes.buffer_capacity // one
         for across in range(1, min(channels, product.pixels) + 1):

@@ -16,11 +16,12 @@ _DEALS, _TRIED, _HOPELESS = 5, 7, 1.35
 count may be. Wider ones cost search time in proportion."""
 
 
-def best(device: PimDevice, product: Product, channels: int) -> tuple[int, Choice] | None:
-    """(clocks, choice) of the fastest, timed in the order of what they cannot undercut."""
+def best(device: PimDevice, product: Product, channels: int, *, unsplit: bool = False) -> tuple[int, Choice] | None:
+    """(clocks, choice) of the fastest, timed in the order of what they cannot undercut. ``unsplit``: only of choices that cut the
+    reduction in as few pieces as they must."""
     least = bound(device, product, channels).cycles
     found: tuple[int, Choice] | None = None
-    for floor, choice in _choices(device, product, channels):
+    for floor, choice in _choices(device, product, channels, unsplit=unsplit):
         if found is not None and (floor >= found[0] or found[0] <= least):
             continue
         cycles = _cycles(device, product, choice, found[0] if found else None)
@@ -39,7 +40,7 @@ def _cycles(device: PimDevice, product: Product, choice: Choice, limit: int | No
     return most
 
 
-def _choices(device: PimDevice, product: Product, channels: int) -> list[tuple[int, Choice]]:
+def _choices(device: PimDevice, product: Product, channels: int, *, unsplit: bool) -> list[tuple[int, Choice]]:
     """(clocks it cannot undercut, choice): the most promising by a rough count of clocks, best first."""
     sizes = device.organization
     chunks, groups = product.chunks(device), product.groups(device)
@@ -52,6 +53,8 @@ def _choices(device: PimDevice, product: Product, channels: int) -> list[tuple[i
     dealt = [(n, deal) for n in sets for deal in deals(product.pixels, groups, channels // n)[:_DEALS]]
     for n, deal in dealt:
         for pieces in _pieces(device, chunks, max(fewest, n), n):
+            if unsplit and pieces > fewest:
+                continue
             choice = Choice(deal, pieces, lag, n)
             out.append((costs.rough(choice, chunks), deal.most * (chunks // n) * costs.step, choice))
     out.sort(key=lambda item: item[0])
