@@ -47,7 +47,7 @@ def test_what_is_given_up_early_could_not_be_faster(
     name: str, pixels: int, inputs: int, outputs: int, number: int, less: int
 ) -> None:
     unit, product = device(name), Product(pixels, inputs, outputs)
-    choices = sorted(choice for _, choice in _even(unit, product, 16))
+    choices = sorted(choice for _, choice in _even(unit, product, 16, unsplit=False))
     choice = choices[number % len(choices)]
     chunks = product.chunks(unit)
     pieces = cut(chunks, choice.pieces)
