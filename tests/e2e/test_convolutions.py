@@ -56,6 +56,7 @@ def through_memory(model: Path, device: str, mapping: str = "search", *, groups:
     feeds = {spec.name: np.random.default_rng(2).standard_normal(spec.shape).astype(np.float32)}
     (work,) = graph.work
     product = nb.Product(work.pixels, work.in_channels, work.gather.columns, work.blocks)
+    mapping = next(task.mapping for task in plan.tasks if task.resource == "pim")
     compiled = compile_product(memory, product, plan.system.channels, mapping)
     rows = work.rows(feeds["input"])
     if isinstance(compiled, BlockCompiled):

@@ -10,6 +10,7 @@ from nearbank.devices import PimDevice
 from nearbank.errors import Infeasible, PlanError
 from nearbank.graph import MatMul
 from nearbank.pim import NO_EPILOGUE, Epilogue, Product, bias_in_memory, bound, choose_epilogue, time_product
+from nearbank.pim.product import ceil_div
 from nearbank.plan.gpu import GpuModel, GpuTime
 from nearbank.plan.gpu_time import finish_time, gpu_time, sum_time
 from nearbank.plan.kernels import Kernel
@@ -178,23 +179,34 @@ class Costs:
         return self.device.microseconds(bound(self.device, Product(1, 1, 1), 1).cycles)
 
     def _ask(self, kernel: Kernel, part: Part) -> MemoryCost | Infeasible:
+        product = product_of(kernel, part)
         try:
-            found = self._mapped(kernel, product_of(kernel, part), self.system.mapping)
+            found = self._mapped(kernel, product, self.system.mapping)
         except Infeasible as error:
             return error
-        # Fewer partial sums may be worth a longer program.
-        if found.sum_us and self.system.mapping == "search":
+        if found.sum_us and self.system.mapping == "search" and self._may_pay(product, found):
             with suppress(Infeasible):
-                fewer = self._mapped(kernel, product_of(kernel, part), "unsplit")
+                fewer = self._mapped(kernel, product, "unsplit")
                 found = min(found, fewer, key=lambda cost: cost.us + cost.sum_us)
         return found
+
+    def _may_pay(self, product: Product, found: MemoryCost) -> bool:
+        """Whether a program with the fewest partial sums, which may be longer, could take less in all."""
+        sizes = self.device.organization
+        fewest = ceil_div(product.chunks(self.device), min(sizes.columns, sizes.buffer_capacity))
+        least = self.device.microseconds(found.bound_cycles) + self._sum_us(product, fewest)
+        return fewest < found.pieces and least < found.us + found.sum_us
 
     def _mapped(self, kernel: Kernel, product: Product, mapping: str) -> MemoryCost:
         """One mapping's answer. Raises `Infeasible`."""
         timing = time_product(self.device, product, self.system.channels, mapping)
-        added = 0.0
-        if timing.pieces > 1 and self.system.charge_epilogue:
-            added = sum_time(self.gpu, product.pixels * product.out_channels * product.blocks, timing.pieces).us
         return MemoryCost(
-            timing.time_us, timing.timing.cycles, timing.bound.cycles, timing.pieces, added, mapping, self._epilogue(kernel)
+            timing.time_us, timing.timing.cycles, timing.bound.cycles, timing.pieces, self._sum_us(product, timing.pieces),
+            mapping, self._epilogue(kernel),
         )  # fmt: skip
+
+    def _sum_us(self, product: Product, pieces: int) -> float:
+        """The GPU kernel that adds the partial sums, if there are any and it is charged."""
+        if pieces < 2 or not self.system.charge_epilogue:
+            return 0.0
+        return sum_time(self.gpu, product.pixels * product.out_channels * product.blocks, pieces).us
