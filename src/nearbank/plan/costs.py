@@ -19,6 +19,10 @@ from nearbank.plan.types import WHOLE, Part, System
 __all__ = ["Costs", "MemoryCost", "blocks_of", "product_of"]
 
 
+_WORTH = 0.9
+"""What another program could take at least must be below this share of what is known, for the search after it to pay."""
+
+
 @dataclass(frozen=True)
 class MemoryCost:
     """A part of a kernel in memory: ``us`` and ``cycles`` of the program, without launch and join; ``sum_us`` of the GPU kernel
@@ -191,11 +195,11 @@ class Costs:
         return found
 
     def _may_pay(self, product: Product, found: MemoryCost) -> bool:
-        """Whether a program with the fewest partial sums, which may be longer, could take less in all."""
+        """Whether a program with the fewest partial sums, which may be longer, could take clearly less in all."""
         sizes = self.device.organization
         fewest = ceil_div(product.chunks(self.device), min(sizes.columns, sizes.buffer_capacity))
         least = self.device.microseconds(found.bound_cycles) + self._sum_us(product, fewest)
-        return fewest < found.pieces and least < found.us + found.sum_us
+        return fewest < found.pieces and least < _WORTH * (found.us + found.sum_us)
 
     def _mapped(self, kernel: Kernel, product: Product, mapping: str) -> MemoryCost:
         """One mapping's answer. Raises `Infeasible`."""
