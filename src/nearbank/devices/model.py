@@ -106,6 +106,11 @@ class Organization:
         """Columns of ``column_bytes`` that all global buffers of a channel hold."""
         return self.global_buffers * self.buffer_columns
 
+    @property
+    def longest_sum(self) -> int:
+        """Columns that one sum can take in at most: a row holds its weights, the buffers its inputs."""
+        return min(self.columns, self.buffer_capacity)
+
     def is_row(self, row: int) -> bool:
         """Whether there is a row of that number, of data or of an activation function."""
         return 0 <= row < self.rows or FUNCTION_ROW <= row < FUNCTION_ROW + self.function_rows

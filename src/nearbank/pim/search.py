@@ -49,7 +49,7 @@ def unsplit(device: PimDevice, product: Product, channels: int) -> Compiled:
 
 def unsplit_modal(device: PimDevice, product: Product, channels: int, epilogue: Epilogue = NO_EPILOGUE) -> Compiled:
     """`unsplit` on a device with modes, with what memory does to the sums."""
-    most = min(device.organization.columns, device.organization.buffer_capacity)
+    most = device.organization.longest_sum
     return search_modal(device, product, channels, epilogue, whole=product.chunks(device) <= most)
 
 

@@ -167,14 +167,14 @@ class Costs:
             return None
         outside = system.join_us + (plain.sum_us or self.finish_us(kernel, part))
         choice = choose_epilogue(
-            self.device, product_of(kernel, part), system.channels, system.mapping, bias=biased, function=function,
+            self.device, product_of(kernel, part), system.channels, plain.mapping, bias=biased, function=function,
             function_us=outside,
         )  # fmt: skip
         if not choice.epilogue.function:
             return None
         timing = choice.timing
         return MemoryCost(
-            timing.time_us, timing.timing.cycles, timing.bound.cycles, 1, 0.0, system.mapping, choice.epilogue
+            timing.time_us, timing.timing.cycles, timing.bound.cycles, 1, 0.0, plain.mapping, choice.epilogue
         )
 
     @cached_property
@@ -196,8 +196,7 @@ class Costs:
 
     def _may_pay(self, product: Product, found: MemoryCost) -> bool:
         """Whether a program with the fewest partial sums, which may be longer, could take clearly less in all."""
-        sizes = self.device.organization
-        fewest = ceil_div(product.chunks(self.device), min(sizes.columns, sizes.buffer_capacity))
+        fewest = ceil_div(product.chunks(self.device), self.device.organization.longest_sum)
         least = self.device.microseconds(found.bound_cycles) + self._sum_us(product, fewest)
         return fewest < found.pieces and least < _WORTH * (found.us + found.sum_us)
 

@@ -27,7 +27,7 @@ def shared(device: PimDevice, product: Product, channels: int, *, by_row: bool) 
         Infeasible: blocks of more than one output group, or too long for a row or the buffers, or a device with modes.
     """
     sizes, chunks = device.organization, product.chunks(device)
-    longest = min(sizes.columns, sizes.buffer_capacity)
+    longest = sizes.longest_sum
     for what, demand, most, unit in (
         ("blocks with rows of their own only", product.groups(device), 1, "output groups"),
         ("a block does not fit a row or the buffers", chunks, longest, "columns"),

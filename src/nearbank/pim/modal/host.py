@@ -57,7 +57,7 @@ def host_floor(device: PimDevice, product: Product, channels: int, epilogue: Epi
 
 def _lengths(device: PimDevice, product: Product) -> tuple[int, ...]:
     """As few pieces as there can be: a unit for each channel says that none is without work."""
-    return cuts(product.chunks(device), min(device.organization.columns, device.organization.buffer_capacity), 1, 1)[0]
+    return cuts(product.chunks(device), device.organization.longest_sum, 1, 1)[0]
 
 
 class _Writer:

@@ -30,7 +30,7 @@ def search_modal(
     """
     ours = clocks(device)
     chunks, groups = product.chunks(device), product.groups(device)
-    most = min(device.organization.columns, device.organization.buffer_capacity)
+    most = device.organization.longest_sum
     function_of(device, product, ceil_div(chunks, most), epilogue)
     ranked: dict[Choice, int] = {}
     for choice in _choices(device, product, channels, ours, whole=whole or epilogue.function is not None):
@@ -76,7 +76,7 @@ def _better(
 def _choices(device: PimDevice, product: Product, channels: int, ours: Clocks, *, whole: bool) -> Iterator[Choice]:
     """``whole``: only with a reduction that is not divided."""
     chunks, groups, pixels = product.chunks(device), product.groups(device), product.pixels
-    most = min(device.organization.columns, device.organization.buffer_capacity)
+    most = device.organization.longest_sum
     for lengths in cuts(chunks, most, pixels * groups, channels):
         if whole and len(lengths) > 1:
             continue

@@ -47,7 +47,7 @@ def _deals(device: PimDevice, product: Product, channels: int) -> list[Deal]:
 
 def _pieces(device: PimDevice, product: Product) -> tuple[tuple[int, int], ...]:
     chunks = product.chunks(device)
-    count = ceil_div(chunks, min(device.organization.columns, device.organization.buffer_capacity))
+    count = ceil_div(chunks, device.organization.longest_sum)
     return tuple(pairwise(chunks * i // count for i in range(count + 1)))
 
 

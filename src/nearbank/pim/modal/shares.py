@@ -64,7 +64,7 @@ def pieces_of(device: PimDevice, product: Product, lengths: Sequence[int], *, pa
     used = product.out_channels % sizes.banks
     out, first = [], 0
     for count in lengths:
-        room = min(sizes.columns, sizes.buffer_capacity) // count
+        room = sizes.longest_sum // count
         pack = min(sizes.banks // used, room, product.pixels) if packed and used else 1
         out.append(Piece(first, count, max(pack, 1)))
         first += count

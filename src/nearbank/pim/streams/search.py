@@ -97,7 +97,7 @@ def _even(device: PimDevice, product: Product, channels: int, *, unsplit: bool) 
     """(rough clocks, choice) of all choices, as if every channel's share were the mean."""
     chunks, groups = product.chunks(device), product.groups(device)
     sizes = device.organization
-    fewest = ceil_div(chunks, min(sizes.columns, sizes.buffer_capacity))
+    fewest = ceil_div(chunks, sizes.longest_sum)
     # With few pixels the division of the reduction is what shares the work evenly, and a finer look costs little.
     near = range(fewest + 1, fewest + (4 if product.pixels <= _FEW else 2))
     finer = () if unsplit else (*(fewest * n for n in (2, 3, 4, 6, 8)), *near)
